@@ -1,0 +1,290 @@
+"""Every setting of TwoYes, in one table.
+
+Settings come from the environment (https://12factor.net/config); ``<NAME>_FILE`` names a file to
+read the value from instead, which is how container platforms hand over secrets. A setting that is
+wrong stops the start with its name. ``docs/settings.md`` is written from this table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticUndefined
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+PLACEHOLDER = re.compile(
+    r"change.?(me|this|it)|replace.?(me|this|it)|your.?secret|placeholder|insecure", re.IGNORECASE
+)
+SHORTEST_SECRET = 16
+
+
+class SettingsError(Exception):
+    """One or more settings are wrong; the message has one line for each, with its name."""
+
+
+def parse_duration(text: Any) -> timedelta:
+    """Read a duration such as ``14d``, ``6h``, ``10m`` or ``2s``; anything else is a ValueError."""
+    if isinstance(text, timedelta):
+        return text
+    match = re.fullmatch(r"(\d+)([smhd])", str(text).strip())
+    if not match:
+        raise ValueError("write a duration as a number and a unit, such as 14d, 6h, 10m or 2s")
+    try:
+        return timedelta(**{UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        raise ValueError("this duration is too long") from None
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration the way `parse_duration` reads it, in the largest unit that fits."""
+    seconds = int(value.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _positive(text: Any) -> timedelta:
+    value = parse_duration(text)
+    if not value:
+        raise ValueError("this duration must be longer than 0s")
+    return value
+
+
+def _comma_list(text: Any) -> Any:
+    return [part.strip() for part in text.split(",") if part.strip()] if isinstance(text, str) else text
+
+
+def _durations(text: Any) -> Any:
+    return tuple(_positive(part) for part in _comma_list(text))
+
+
+def _zone(text: Any) -> Any:
+    try:
+        return ZoneInfo(str(text)) if not isinstance(text, ZoneInfo) else text
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("no such time zone; write one such as UTC or Europe/Berlin") from None
+
+
+def _sqlalchemy_url(text: Any) -> Any:
+    """Platforms hand out ``postgres://``; SQLAlchemy wants the dialect and the driver named."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", str(text))
+
+
+def _base_url(text: Any) -> Any:
+    url = str(text).rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("write a full address such as https://twoyes.example.org")
+    return url
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+PositiveDuration = Annotated[timedelta, BeforeValidator(_positive)]
+Durations = Annotated[tuple[timedelta, ...], BeforeValidator(_durations), Field(min_length=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+DatabaseUrl = Annotated[str, BeforeValidator(_sqlalchemy_url)]
+BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def setting(default: Any, meaning: str, **limits: Any) -> Any:
+    return Field(default, description=meaning, **limits)
+
+
+class Settings(BaseModel):
+    """The settings one process runs with. Immutable."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="forbid")
+
+    SECRET_KEY: str = setting(..., "Signs every link. At least 16 characters, the same in every process.")
+    SECRET_KEY_FALLBACKS: Names = setting((), "Earlier keys, comma-separated: their links keep working.")
+    DATABASE_URL: DatabaseUrl = setting(
+        ..., "The database: postgresql://… in production, sqlite:///… on one machine."
+    )
+    REDIS_URL: str = setting("redis://127.0.0.1:6379/0", "The broker. Holds nothing that cannot be rebuilt.")
+    PUBLIC_URL: BaseUrl = setting(
+        None,
+        "Where people reach the pages; every mailed link begins with it. By default http://127.0.0.1:PORT.",
+    )
+    PORT: Port = setting(8000, "The port that the web process listens on.")
+    TRUSTED_PROXIES: int = setting(0, "How many proxies in front may set X-Forwarded-*.", ge=0, le=9)
+    TIMEZONE: Zone = setting(
+        "UTC", "The zone in which dates are shown, in pages and mails.", validate_default=True
+    )
+
+    MAIL_SERVER: str = setting("localhost", "The SMTP relay.")
+    MAIL_PORT: Port = setting(25, "The relay's port.")
+    MAIL_USERNAME: str | None = setting(None, "The user at the relay, if it asks for one.")
+    MAIL_PASSWORD: str | None = setting(None, "The password at the relay.")
+    MAIL_USE_TLS: bool = setting(False, "Begin TLS with STARTTLS; the certificate is verified.")
+    MAIL_USE_SSL: bool = setting(False, "Speak TLS from the first byte; the certificate is verified.")
+    MAIL_DEFAULT_SENDER: str = setting(
+        None,
+        "The address that mails come from, with or without a name. By default TwoYes <twoyes@HOST of PUBLIC_URL>.",
+    )
+    MAIL_TIMEOUT: PositiveDuration = setting(
+        "60s", "How long one SMTP reply may take (RFC 5321 4.5.3.2 asks for minutes).", validate_default=True
+    )
+    MAIL_DATA_TIMEOUT: PositiveDuration = setting(
+        "10m",
+        "How long the reply to a mail's final dot may take (RFC 5321 4.5.3.2.6).",
+        validate_default=True,
+    )
+    MAIL_BACKOFF: Durations = setting(
+        "1m,5m,15m,30m,1h,2h",
+        "The pauses before a mail is tried again; the last one repeats.",
+        validate_default=True,
+    )
+
+    ANSWER_WITHIN: PositiveDuration = setting(
+        "7d",
+        "From the requester's verification to the closing moment (twice that when one is asked after the other).",
+        validate_default=True,
+    )
+    REMIND_AFTER: PositiveDuration = setting(
+        "3d", "From an ask to its one reminder, if the requester allowed one.", validate_default=True
+    )
+    HOLD_FOR: Duration = setting(
+        "10m", "From the second yes to the introduction; either side can undo in it.", validate_default=True
+    )
+    FOLLOW_UP_AFTER: Duration = setting(
+        "3d", "From the introduction to the question whether the two are in touch.", validate_default=True
+    )
+    CONFIRM_WITHIN: PositiveDuration = setting(
+        "21d",
+        "From that question to the moment an unconfirmed handoff is recorded as a lead.",
+        validate_default=True,
+    )
+    VERIFY_WITHIN: PositiveDuration = setting(
+        "2d", "How long a request waits for its requester's verification.", validate_default=True
+    )
+    SWEEP_EVERY: PositiveDuration = setting(
+        "15s",
+        "How often every worker looks for what is due, with or without the broker.",
+        validate_default=True,
+    )
+    ON_UNKNOWN: Literal["retry", "hold"] = setting(
+        "retry", "What happens to an introduction of which nobody can know whether the relay took it."
+    )
+
+    OPEN_ASKS_PER_ADDRESS: int = setting(
+        5, "How many open asks one address may have, over all requesters.", ge=1
+    )
+    VERIFICATIONS_PER_DAY: int = setting(
+        5, "How many verification mails one address may get in 24 hours.", ge=1
+    )
+
+    EMBEDDED: bool = setting(
+        False, "Set by `make run`: one machine, with a mailbox page in place of a relay."
+    )
+    DATA_DIR: Path = setting(
+        "var", "Where the embedded mode keeps its database, mailbox and secret.", validate_default=True
+    )
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """All keys, oldest first and the signing one last, as itsdangerous takes them."""
+        return [*self.SECRET_KEY_FALLBACKS, self.SECRET_KEY]
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from an environment.
+
+    Raises SettingsError with a line for each setting that is missing or wrong.
+    """
+    values = dict(_given(environ))
+    values.setdefault("PUBLIC_URL", f"http://127.0.0.1:{values.get('PORT', 8000)}")
+    host = urlsplit(values["PUBLIC_URL"]).hostname or "localhost"
+    values.setdefault("MAIL_DEFAULT_SENDER", f"TwoYes <twoyes@{host}>")
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_complaints(error))) from None
+    _check_together(settings)
+    return settings
+
+
+def _given(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name in Settings.model_fields:
+        path = environ.get(f"{name}_FILE", "")
+        if path and environ.get(name):
+            raise SettingsError(f"{name}: set {name} or {name}_FILE, not both.")
+        if path:
+            yield name, _read(name, path)
+        elif environ.get(name, "").strip():
+            yield name, environ[name].strip()
+
+
+def _read(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}_FILE: cannot read {path}: {error}.") from None
+
+
+def _complaints(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors():
+        name = problem["loc"][0]
+        if problem["type"] == "missing":
+            yield f"{name}: this setting is missing. {Settings.model_fields[str(name)].description}"
+        else:
+            yield f"{name}: {problem['msg'].removeprefix('Value error, ')}."
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.MAIL_USE_TLS and settings.MAIL_USE_SSL:
+        raise SettingsError("MAIL_USE_TLS: set MAIL_USE_TLS or MAIL_USE_SSL, not both.")
+    if settings.EMBEDDED:
+        return
+    for name, keys in (
+        ("SECRET_KEY", [settings.SECRET_KEY]),
+        ("SECRET_KEY_FALLBACKS", settings.SECRET_KEY_FALLBACKS),
+    ):
+        if any(_is_placeholder(key) for key in keys):
+            raise SettingsError(
+                f"{name}: a key here is short or a placeholder. Make one with: "
+                "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+
+
+def _is_placeholder(key: str) -> bool:
+    return len(key) < SHORTEST_SECRET or len(set(key)) < 6 or bool(PLACEHOLDER.search(key))
+
+
+def describe() -> Iterator[tuple[str, str, str, str]]:
+    """Name, type, default and meaning of every setting, for `twoyes settings` and docs/settings.md."""
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = "required" if default is PydanticUndefined else "" if default in (None, ()) else str(default)
+        yield name, _type_name(name), shown, field.description or ""
+
+
+def _type_name(name: str) -> str:
+    return _TYPE_NAMES[Settings.__annotations__[name]]
+
+
+_TYPE_NAMES = {
+    "str": "text",
+    "str | None": "text",
+    "int": "number",
+    "bool": "true/false",
+    "Path": "folder",
+    "Port": "port",
+    "BaseUrl": "URL",
+    "DatabaseUrl": "URL",
+    "Names": "list",
+    "Zone": "time zone",
+    "Duration": "duration",
+    "PositiveDuration": "duration",
+    "Durations": "list of durations",
+    "Literal['retry', 'hold']": "retry or hold",
+}
