@@ -1,0 +1,44 @@
+"""TwoYes: introductions that are sent only after two yeses."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from .broker import Nudger
+from .clock import Clock, utc_now
+from .db import Database
+from .settings import Settings, load
+
+
+def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flask:
+    """The Flask application: the one place that wires settings, database, broker and pages together.
+
+    Raises settings.SettingsError if no settings are given and the environment's are wrong.
+    """
+    from . import views
+
+    settings = settings or load(os.environ)
+    app = Flask(__name__, template_folder="../templates/pages", static_folder="static")
+    app.config.update(
+        SETTINGS=settings,
+        CLOCK=clock,
+        SECRET_KEY=settings.SECRET_KEY,
+        SECRET_KEY_FALLBACKS=list(settings.SECRET_KEY_FALLBACKS),
+        WTF_CSRF_TIME_LIMIT=None,
+        MAX_CONTENT_LENGTH=256 * 1024,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.PUBLIC_URL.startswith("https:"),
+    )
+    app.extensions["db"] = Database(settings.DATABASE_URL, Nudger(settings))
+    views.register(app)
+    _trust_proxies(app, settings.TRUSTED_PROXIES)
+    return app
+
+
+def _trust_proxies(app: Flask, hops: int) -> None:
+    if hops:
+        fix = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
+        app.wsgi_app = fix  # type: ignore[method-assign]

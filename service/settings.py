@@ -129,7 +129,7 @@ class Settings(BaseModel):
     MAIL_USE_SSL: bool = setting(False, "Speak TLS from the first byte; the certificate is verified.")
     MAIL_DEFAULT_SENDER: str = setting(
         None,
-        "The address that mails come from, with or without a name. By default TwoYes <twoyes@HOST of PUBLIC_URL>.",
+        "The address that mails come from. By default TwoYes <twoyes@HOST>, with the host of PUBLIC_URL.",
     )
     MAIL_TIMEOUT: PositiveDuration = setting(
         "60s", "How long one SMTP reply may take (RFC 5321 4.5.3.2 asks for minutes).", validate_default=True
@@ -147,7 +147,7 @@ class Settings(BaseModel):
 
     ANSWER_WITHIN: PositiveDuration = setting(
         "7d",
-        "From the requester's verification to the closing moment (twice that when one is asked after the other).",
+        "From the verification to the closing moment; twice that if one side is asked after the other.",
         validate_default=True,
     )
     REMIND_AFTER: PositiveDuration = setting(
@@ -201,7 +201,7 @@ def load(environ: Mapping[str, str]) -> Settings:
 
     Raises SettingsError with a line for each setting that is missing or wrong.
     """
-    values = dict(_given(environ))
+    values = dict(given(environ))
     values.setdefault("PUBLIC_URL", f"http://127.0.0.1:{values.get('PORT', 8000)}")
     host = urlsplit(values["PUBLIC_URL"]).hostname or "localhost"
     values.setdefault("MAIL_DEFAULT_SENDER", f"TwoYes <twoyes@{host}>")
@@ -213,7 +213,8 @@ def load(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def _given(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def given(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The settings that an environment gives, as name and text; an empty one counts as not given."""
     for name in Settings.model_fields:
         path = environ.get(f"{name}_FILE", "")
         if path and environ.get(name):

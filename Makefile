@@ -1,0 +1,68 @@
+# `make help` lists what can be made. Python 3.11 or newer and make are all that is needed.
+PYTHON ?= python3
+SEED ?= 1
+# pytest-xdist's workers; each starts a PostgreSQL of its own. Overridable: make test PYTEST_FLAGS=-x
+PYTEST_FLAGS ?= -n 2
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header pyproject.toml --group build --extra embedded
+
+.PHONY: help run demo test faults lint types docs lock
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: .venv/.installed ## start everything on this machine, with a local mailbox
+	@exec $(BIN)/twoyes run
+
+demo: .venv/.installed ## play four stories and print the ledger they end in
+	@exec $(BIN)/twoyes demo
+
+test: .venv/.installed-dev ## run all tests
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+faults: .venv/.installed-dev ## kill processes while 300 introductions are answered (SEED=1)
+	$(BIN)/python -m tests.faults --seed $(SEED)
+
+lint: .venv/.installed-dev ## check style and layout
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.installed-dev ## check types
+	$(BIN)/mypy
+
+docs: .venv/.installed ## write docs/settings.md from the table of settings
+	$(BIN)/twoyes settings --markdown > docs/settings.md
+
+lock: ## pin the dependencies again from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: install it and put it on the PATH."; exit 1; }
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --group dev --constraint requirements.txt --output-file requirements-dev.txt
+
+# A stamp says what is installed, so that the second `make run` installs nothing. It is written last:
+# an installation that was broken off is begun again.
+.venv/.installed: requirements.txt pyproject.toml | .venv/bin/python
+	$(call install,requirements.txt)
+
+.venv/.installed-dev: requirements-dev.txt pyproject.toml | .venv/bin/python
+	$(call install,requirements-dev.txt)
+
+define install
+	@echo "Installing pinned dependencies from $(1) (once; this may take a minute) …"
+	@$(INSTALL) --require-hashes -r $(1) \
+		|| { echo "The dependencies could not be installed; pip says why above. Is the network up?"; exit 1; }
+	@$(INSTALL) --no-deps --no-build-isolation -e . \
+		|| { echo "TwoYes itself could not be installed; pip says why above."; exit 1; }
+	@touch $@
+endef
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null \
+		|| { echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make run PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "TwoYes needs Python 3.11 or newer, and $(PYTHON) is older. Name another: make run PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .venv \
+		|| { rm -rf .venv; echo "$(PYTHON) cannot make an environment. On Debian and Ubuntu: apt install python3-venv"; exit 1; }

@@ -1,0 +1,91 @@
+"""The engine, and the two ways to use it: `Database.transaction` writes, `Database.reading` cannot.
+
+A transaction commits and then nudges: what must follow is in the commit, the broker only carries ids so
+that it follows at once. This is the only module that commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.orm import Session
+
+Nudges = dict[str, list[int]]
+"""Ids by the name of the task that should look at them."""
+
+
+class Database:
+    """One database, SQLite or PostgreSQL, and who is nudged after a commit."""
+
+    def __init__(self, url: str, nudge: Callable[[Nudges], None] | None = None) -> None:
+        self.engine = _make_engine(url)
+        self._reader = self.engine.execution_options(postgresql_readonly=True)
+        self._nudge = nudge
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session that commits at the end of the block, or rolls back if the block raises."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+        nudges = session.info.get("nudges")
+        if nudges and self._nudge:
+            self._nudge(nudges)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session in which the database itself refuses to write: looking changes nothing."""
+        with Session(self._reader, expire_on_commit=False, autoflush=False) as session:
+            yield session
+
+    def dispose(self) -> None:
+        """Forget connections that a parent process opened; a forked child must not share them."""
+        self.engine.dispose(close=False)
+
+
+def nudge(session: Session, task: str, id: int) -> None:
+    """Have ``task`` nudged about a row once this session's transaction has been committed."""
+    ids = session.info.setdefault("nudges", {}).setdefault(task, [])
+    if id not in ids:
+        ids.append(id)
+
+
+def migrate(url: str) -> None:
+    """Bring the database to the newest migration."""
+    command.upgrade(alembic_config(url), "head")
+
+
+def alembic_config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["url"] = url
+    return config
+
+
+def _make_engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # The driver would begin transactions by itself, too late and never with IMMEDIATE.
+    connection.isolation_level = None
+    for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once: a transaction that read first could not get it later without a retry."""
+    reading = connection.get_execution_options().get("postgresql_readonly", False)
+    connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if reading else 'OFF'}")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

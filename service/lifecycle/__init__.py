@@ -1,0 +1,15 @@
+"""What may happen to an introduction, and what follows from it.
+
+Pure: no Flask, no SQL, no clock. A command meets a `Case` at a time ``now``, and `decide` answers with
+the case as it is afterwards, the events to write and the mails to queue; `next_due_at` tells when time
+alone will change it next. This is the only place that decides a state. The rules are in docs/design.md.
+"""
+
+from .case import Case as Case
+from .case import Side as Side
+from .case import Timing as Timing
+from .clock import next_due_at as next_due_at
+from .commands import *  # noqa: F403
+from .rules import decide as decide
+from .wanted import still_wanted as still_wanted
+from .words import *  # noqa: F403

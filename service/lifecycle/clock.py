@@ -1,0 +1,93 @@
+"""What time brings: lapses, reminders, the hold, the follow-up and the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from .case import Case, Timing
+from .commands import Decision, Event, Mail, Tick
+from .follows import close, follow_up, introduce
+from .words import ConsentState, Envelope, MailKind, Reason, Role, State
+
+
+def tick(case: Case, _: Tick, now: datetime, timing: Timing) -> Decision:
+    decision = Decision(case)
+    due = next_due_at(case, timing)
+    while due is not None and due <= now:
+        decision = _what_time_brings(decision, now, timing)
+        due = next_due_at(decision.case, timing)
+    return decision
+
+
+def _what_time_brings(decision: Decision, now: datetime, timing: Timing) -> Decision:
+    case = decision.case
+    if case.state is State.UNVERIFIED:
+        return decision.then(replace(case, state=State.CLOSED), Event("request lapsed", "clock"))
+    if case.state is State.ASKING and case.closes_at is not None and case.closes_at <= now:
+        return close(decision, _why_not(case), now)
+    if case.state is State.ASKING:
+        return _remind(decision, now, timing)
+    if case.state is State.AGREED:
+        return introduce(decision)
+    if case.followed_up_at is None:
+        return follow_up(decision, now)
+    return close(decision, _why_not_confirmed(case), now)
+
+
+def _remind(decision: Decision, now: datetime, timing: Timing) -> Decision:
+    for role, due in _reminders_due(decision.case, timing):
+        if due <= now:
+            side = replace(decision.case.side(role), reminded_at=now)
+            event = Event("reminder queued", "clock", {"to": role.value})
+            reminded = decision.case.with_side(role, side)
+            decision = decision.then(reminded, event, Mail(MailKind.REMINDER, role))
+    return decision
+
+
+def _why_not(case: Case) -> Reason:
+    if case.a_no_stands:
+        return Reason.DECLINED
+    never_reached = any(
+        side.state is ConsentState.UNDELIVERABLE
+        or (side.state is ConsentState.ASKED and side.asked_at is None)
+        for _, side in case.sides
+    )
+    return Reason.UNDELIVERABLE if never_reached else Reason.NO_ANSWER
+
+
+def _why_not_confirmed(case: Case) -> Reason:
+    came_back = any(side.envelope is Envelope.FAILED for _, side in case.sides)
+    return Reason.UNDELIVERABLE if came_back else Reason.HANDOFF_UNCONFIRMED
+
+
+def next_due_at(case: Case, timing: Timing) -> datetime | None:
+    """The next moment at which time alone changes the case; None when only people or mails will."""
+    return min(_due_times(case, timing), default=None)
+
+
+def _due_times(case: Case, timing: Timing) -> Iterator[datetime]:
+    if case.state is State.UNVERIFIED:
+        yield case.created_at + timing.verify_within
+    elif case.state is State.ASKING and case.closes_at:
+        yield case.closes_at
+        yield from (due for _, due in _reminders_due(case, timing))
+    elif case.state is State.AGREED and case.hold_until:
+        yield case.hold_until
+    elif case.state is State.INTRODUCED and case.introduced_at:
+        if case.followed_up_at is None:
+            yield case.introduced_at + timing.follow_up_after
+        else:
+            # Counted from the question, so that an outage never closes a case before it was asked.
+            yield case.followed_up_at + timing.confirm_within
+
+
+def _reminders_due(case: Case, timing: Timing) -> Iterator[tuple[Role, datetime]]:
+    if not case.reminders or case.a_no_stands or case.closes_at is None:
+        return
+    for role, side in case.sides:
+        if side.state is ConsentState.ASKED and side.asked_at and not side.reminded_at and not side.answers:
+            due = side.asked_at + timing.remind_after
+            if due < case.closes_at:
+                yield role, due

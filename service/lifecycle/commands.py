@@ -1,0 +1,160 @@
+"""What can meet a case, what comes of it, and the names of what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from .case import Case
+from .words import MailKind, Role
+
+
+@dataclass(frozen=True)
+class Verify:
+    """The requester pressed the button behind their link."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A party answered; ``tell_requester`` is their wish to let the requester know of a no at once."""
+
+    side: Role
+    yes: bool
+    method: str = "page"
+    tell_requester: bool = False
+
+
+@dataclass(frozen=True)
+class Undo:
+    """A party takes their answer back."""
+
+    side: Role
+
+
+@dataclass(frozen=True)
+class Withdraw:
+    """The requester takes the whole request back."""
+
+
+@dataclass(frozen=True)
+class Correct:
+    """The requester corrects an address that could not be reached."""
+
+    side: Role
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """An envelope of the introduction is about to be handed to the relay: the fence."""
+
+    to: Role
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The relay accepted a mail, or (``certain=False``) nobody can know whether it did."""
+
+    kind: MailKind
+    to: Role
+    reply: str = ""
+    certain: bool = True
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A mail was refused for good, was given up, or came back. A skipped mail has not failed."""
+
+    kind: MailKind
+    to: Role
+    reply: str = ""
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """A party answers the follow-up: are the two in touch?"""
+
+    side: Role
+    in_touch: bool
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed."""
+
+
+Command = Verify | Answer | Undo | Withdraw | Correct | HandedOver | Accepted | Failed | Confirm | Tick
+
+
+class Refused(Exception):
+    """A command that does not fit the case. Nothing changes."""
+
+
+class AlreadyVerified(Refused):
+    """The requester has verified this request before."""
+
+
+class VerificationLapsed(Refused):
+    """The request was not verified in time."""
+
+
+class NotAsked(Refused):
+    """This side has not been asked, so there is nothing for it to answer."""
+
+
+class NothingToUndo(Refused):
+    """This side has no answer to take back."""
+
+
+class CaseClosed(Refused):
+    """The case has ended."""
+
+
+class AlreadyLeft(Refused):
+    """The introduction has left, so it cannot be stopped any more."""
+
+
+class NotCorrectable(Refused):
+    """The address was reached, or was corrected before, or the other side is not waiting for it."""
+
+
+class NotIntroduced(Refused):
+    """The two have not been introduced, so there is nothing to confirm."""
+
+
+class NotAgreed(Refused):
+    """Not both have said yes: no introduction may be handed over."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the history. ``actor`` is a role, or ``clock`` or ``relay``."""
+
+    name: str
+    actor: str
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail to queue. ``due_at`` None means at once; ``round`` tells repeats of a kind apart."""
+
+    kind: MailKind
+    to: Role
+    round: int = 1
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a command comes to."""
+
+    case: Case
+    events: tuple[Event, ...] = ()
+    mails: tuple[Mail, ...] = ()
+
+    def then(self, case: Case, *more: Event | Mail) -> Decision:
+        """This decision, carried on: another case, and more events and mails."""
+        events = tuple(item for item in more if isinstance(item, Event))
+        mails = tuple(item for item in more if isinstance(item, Mail))
+        return Decision(case, self.events + events, self.mails + mails)

@@ -1,0 +1,209 @@
+"""One rule for each command that people and mails bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from .case import Case, Side, Timing
+from .clock import tick
+from .commands import (
+    Accepted,
+    AlreadyLeft,
+    AlreadyVerified,
+    Answer,
+    CaseClosed,
+    Command,
+    Confirm,
+    Correct,
+    Decision,
+    Event,
+    Failed,
+    HandedOver,
+    Mail,
+    NotAgreed,
+    NotAsked,
+    NotCorrectable,
+    NothingToUndo,
+    NotIntroduced,
+    Tick,
+    Undo,
+    VerificationLapsed,
+    Verify,
+    Withdraw,
+)
+from .follows import ask_failed, close, envelope_settled, settle, summarise
+from .wanted import round_about, still_wanted
+from .words import NEVER, ConsentState, Envelope, MailKind, Order, Reason, Role, State
+
+
+def decide(case: Case, command: Command, now: datetime, timing: Timing) -> Decision:
+    """What follows when ``command`` meets ``case`` at ``now``.
+
+    Raises a Refused, named for what is odd, when the command does not fit; then nothing changes.
+    """
+    rule: Callable[..., Decision] = _RULES[type(command)]
+    return rule(case, command, now, timing)
+
+
+def _verify(case: Case, _: Verify, now: datetime, timing: Timing) -> Decision:
+    if case.verified_at is not None:
+        raise AlreadyVerified
+    if case.state is State.CLOSED or now >= case.created_at + timing.verify_within:
+        raise VerificationLapsed
+    rounds = 1 if case.order is Order.TOGETHER else 2
+    case = replace(case, state=State.ASKING, verified_at=now, closes_at=now + rounds * timing.answer_within)
+    decision = Decision(case, (Event("verified", Role.REQUESTER),))
+    if case.requester_is:
+        own = replace(
+            case.side(case.requester_is), state=ConsentState.YES, asked_at=now, answered_at=now, answers=1
+        )
+        event = Event("answered", case.requester_is, {"answer": "yes", "method": "request"})
+        decision = decision.then(case.with_side(case.requester_is, own), event)
+    return settle(decision, now, timing)
+
+
+def _answer(case: Case, command: Answer, now: datetime, timing: Timing) -> Decision:
+    side = _answering_side(case, command)
+    said = ConsentState.YES if command.yes else ConsentState.NO
+    detail = {"answer": said.value, "method": command.method}
+    tells = command.tell_requester and said is ConsentState.NO
+    if side.state is said and side.tells_requester == tells:
+        # A second click on the same button: what was queued is built anew, as the details may be new.
+        return settle(Decision(case, (Event("answered again", command.side, detail),)), now, timing)
+    side = replace(side, state=said, answered_at=now, answers=side.answers + 1, tells_requester=tells)
+    decision = Decision(case.with_side(command.side, side), (Event("answered", command.side, detail),))
+    if command.side is not case.requester_is and command.method != NEVER:
+        decision = decision.then(decision.case, Mail(MailKind.RECEIPT, command.side, side.answers))
+    if tells:
+        mail = Mail(MailKind.DECLINED, Role.REQUESTER, round_about(command.side, side.answers))
+        decision = decision.then(decision.case, mail)
+    return settle(decision, now, timing)
+
+
+def _answering_side(case: Case, command: Answer) -> Side:
+    """The side that answers. "Never again" is a no even where nobody was asked yet."""
+    side = _open_side(case, command.side)
+    never = command.method == NEVER and not command.yes
+    if not never and (side.state is ConsentState.WAITING or command.side is case.requester_is):
+        raise NotAsked
+    return side
+
+
+def _undo(case: Case, command: Undo, now: datetime, timing: Timing) -> Decision:
+    side = _open_side(case, command.side)
+    if side.state not in (ConsentState.YES, ConsentState.NO) or command.side is case.requester_is:
+        raise NothingToUndo
+    side = replace(
+        side,
+        state=ConsentState.ASKED,
+        answered_at=None,
+        answers=side.answers + 1,
+        version=side.version + 1,
+        tells_requester=False,
+    )
+    decision = Decision(case.with_side(command.side, side), (Event("answer taken back", command.side),))
+    decision = decision.then(decision.case, Mail(MailKind.RECEIPT, command.side, side.answers))
+    return settle(decision, now, timing)
+
+
+def _withdraw(case: Case, _: Withdraw, now: datetime, __: Timing) -> Decision:
+    _refuse_unless_open(case, also=State.UNVERIFIED)
+    event = Event("withdrawn", Role.REQUESTER)
+    if case.verified_at is None:
+        return Decision(replace(case, state=State.CLOSED), (event,))
+    return close(Decision(case, (event,)), Reason.WITHDRAWN, now)
+
+
+def _correct(case: Case, command: Correct, now: datetime, timing: Timing) -> Decision:
+    _refuse_unless_open(case)
+    side = case.side(command.side)
+    past = case.closes_at is not None and now >= case.closes_at
+    if side.state is not ConsentState.UNDELIVERABLE or side.corrected or past:
+        raise NotCorrectable
+    side = replace(side, state=ConsentState.WAITING, asked_at=None, corrected=True, version=side.version + 1)
+    event = Event("address corrected", Role.REQUESTER, {"side": command.side.value})
+    return settle(Decision(case.with_side(command.side, side), (event,)), now, timing)
+
+
+def _handed_over(case: Case, command: HandedOver, now: datetime, _: Timing) -> Decision:
+    if not still_wanted(case, MailKind.INTRODUCTION, command.to, 1):
+        raise NotAgreed
+    event = Event("introduction handed over", "relay", {"to": command.to.value})
+    return Decision(replace(case, left_at=case.left_at or now), (event,))
+
+
+def _accepted(case: Case, command: Accepted, now: datetime, _: Timing) -> Decision:
+    name = "mail accepted" if command.certain else "mail possibly accepted"
+    decision = Decision(case, (_mail_event(name, command),))
+    if command.to is Role.REQUESTER:
+        return decision
+    side = case.side(command.to)
+    if command.kind is MailKind.ASK and side.asked_at is None:
+        state = ConsentState.ASKED if side.state is ConsentState.WAITING else side.state
+        return decision.then(case.with_side(command.to, replace(side, asked_at=now, state=state)))
+    if command.kind is MailKind.INTRODUCTION and case.state is State.INTRODUCING:
+        return envelope_settled(decision, command.to, Envelope.ACCEPTED, now)
+    return decision
+
+
+def _failed(case: Case, command: Failed, now: datetime, _: Timing) -> Decision:
+    decision = Decision(case, (_mail_event("mail failed", command),))
+    if command.to is Role.REQUESTER:
+        return decision
+    if command.kind is MailKind.ASK:
+        return ask_failed(decision, command.to)
+    if command.kind is MailKind.INTRODUCTION and case.state is State.INTRODUCING:
+        return envelope_settled(decision, command.to, Envelope.FAILED, now)
+    if command.kind is MailKind.INTRODUCTION and case.state in (State.INTRODUCED, State.CONFIRMED):
+        side = replace(case.side(command.to), envelope=Envelope.FAILED)
+        mail = Mail(MailKind.UNDELIVERED, Role.REQUESTER, round_about(command.to))
+        return decision.then(case.with_side(command.to, side), mail)
+    return decision
+
+
+def _confirm(case: Case, command: Confirm, _: datetime, __: Timing) -> Decision:
+    if case.introduced_at is None:
+        raise NotIntroduced
+    side = replace(case.side(command.side), in_touch=command.in_touch)
+    event = Event("handoff answered", command.side, {"in_touch": command.in_touch})
+    decision = Decision(case.with_side(command.side, side), (event,))
+    # The requester's own word does not confirm a handoff that they asked for.
+    counts = command.in_touch and command.side is not case.requester_is
+    if not counts or case.state is State.CONFIRMED:
+        return decision
+    confirmed = replace(decision.case, state=State.CONFIRMED, reason=None)
+    return summarise(decision.then(confirmed, Event("handoff confirmed", command.side)))
+
+
+def _open_side(case: Case, role: Role) -> Side:
+    _refuse_unless_open(case)
+    return case.side(role)
+
+
+def _refuse_unless_open(case: Case, also: State | None = None) -> None:
+    if case.is_open or case.state is also:
+        return
+    if case.state is State.CLOSED:
+        raise CaseClosed
+    raise NotAsked if case.state is State.UNVERIFIED else AlreadyLeft
+
+
+def _mail_event(name: str, command: Accepted | Failed) -> Event:
+    detail = {"mail": command.kind.value, "to": command.to.value, "reply": command.reply}
+    return Event(name, "relay", detail)
+
+
+_RULES: dict[type[Command], Callable[..., Decision]] = {
+    Verify: _verify,
+    Answer: _answer,
+    Undo: _undo,
+    Withdraw: _withdraw,
+    Correct: _correct,
+    HandedOver: _handed_over,
+    Accepted: _accepted,
+    Failed: _failed,
+    Confirm: _confirm,
+    Tick: tick,
+}

@@ -1,0 +1,50 @@
+"""Whether a queued mail may still leave."""
+
+from __future__ import annotations
+
+from .case import Case, Side
+from .words import ConsentState, MailKind, Role, State
+
+
+def still_wanted(case: Case, kind: MailKind, to: Role, round: int) -> bool:
+    """Whether a queued mail may still leave, asked again in the last statement before it goes."""
+    if kind is MailKind.VERIFY:
+        return case.state is State.UNVERIFIED
+    if kind in (MailKind.ASK, MailKind.REMINDER):
+        side = case.side(to)
+        fresh = round == 1 + side.corrected if kind is MailKind.ASK else _may_be_reminded(side)
+        waiting = case.state is State.ASKING and side.state is ConsentState.ASKED
+        return waiting and fresh and not case.a_no_stands
+    if kind is MailKind.RECEIPT:
+        return case.side(to).answers == round
+    if kind is MailKind.INTRODUCTION:
+        # The requester's copy may leave after both of the others were accepted.
+        copy = to is Role.REQUESTER and case.introduced_at is not None
+        return case.both_said_yes and (case.state is State.INTRODUCING or copy)
+    if kind is MailKind.UNDELIVERABLE:
+        lost = case.side(who_about(round)).state is ConsentState.UNDELIVERABLE
+        return case.state is State.ASKING and lost
+    if kind is MailKind.FOLLOW_UP:
+        return case.state in (State.INTRODUCED, State.CONFIRMED) and case.side(to).in_touch is None
+    if kind is MailKind.DECLINED:
+        side = case.side(who_about(round))
+        return side.tells_requester and round == round_about(who_about(round), side.answers)
+    if kind is MailKind.NOT_COME_ABOUT:
+        return case.state is State.CLOSED
+    return True
+
+
+def _may_be_reminded(side: Side) -> bool:
+    """Not after any answer, and not of an ask that has meanwhile been made anew elsewhere."""
+    asked, reminded = side.asked_at, side.reminded_at
+    return not side.answers and asked is not None and reminded is not None and asked <= reminded
+
+
+def round_about(side: Role, count: int = 1) -> int:
+    """Number the mails to the requester so that those about side a never meet those about side b."""
+    return 2 * count - (1 if side is Role.A else 0)
+
+
+def who_about(round: int) -> Role:
+    """The side that a mail of this round to the requester is about."""
+    return Role.A if round % 2 else Role.B

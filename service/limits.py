@@ -1,0 +1,91 @@
+"""Who may not be written to, and how often somebody may be: suppression, open asks, verification mails."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy.orm import Session
+
+from .lifecycle import ConsentState, State
+from .models import Consent, Installation, Introduction, Suppression, canonical
+from .settings import Settings
+
+OPEN = (State.ASKING, State.AGREED, State.INTRODUCING)
+
+
+class TooManyRequests(Exception):
+    """This requester's address has been sent enough verification mails for one day."""
+
+
+class CannotBeAsked(Exception):
+    """One of the two cannot be asked. Which one, and why, is not told."""
+
+
+def address_hash(session: Session, email: str) -> str:
+    """The salted hash under which an address is kept on the suppression list."""
+    salt = session.scalars(select(Installation.address_salt)).one()
+    return hashlib.blake2b(canonical(email).encode(), key=salt.encode(), digest_size=32).hexdigest()
+
+
+def is_suppressed(session: Session, email: str) -> bool:
+    return session.get(Suppression, address_hash(session, email)) is not None
+
+
+def suppress(session: Session, email: str, now: datetime) -> None:
+    """Put an address on the suppression list; a second time changes nothing."""
+    if not is_suppressed(session, email):
+        session.add(Suppression(address_hash=address_hash(session, email), created_at=now))
+
+
+def check_verifications(session: Session, settings: Settings, email: str, now: datetime) -> None:
+    """Raise TooManyRequests if the address had its verification mails for the last 24 hours."""
+    since = now - timedelta(hours=24)
+    recent = select(func.count()).where(
+        Introduction.requester_address == canonical(email), Introduction.created_at > since
+    )
+    if (session.scalar(recent) or 0) >= settings.VERIFICATIONS_PER_DAY:
+        raise TooManyRequests
+
+
+def check_can_be_asked(session: Session, settings: Settings, introduction: Introduction) -> None:
+    """Raise CannotBeAsked if either party is suppressed, asked too much, or in the same open case."""
+    if _same_pair_is_open(session, introduction):
+        raise CannotBeAsked
+    for consent in introduction.consents:
+        if consent.side is not introduction.requester_is:
+            check_address(session, settings, consent.email)
+
+
+def check_address(session: Session, settings: Settings, email: str) -> None:
+    """Raise CannotBeAsked if one more ask must not go to this address."""
+    open_asks = _open_consents(email, ConsentState.WAITING, ConsentState.ASKED)
+    too_many = (session.scalar(open_asks) or 0) >= settings.OPEN_ASKS_PER_ADDRESS
+    if too_many or is_suppressed(session, email):
+        raise CannotBeAsked
+
+
+def _open_consents(email: str, *states: ConsentState) -> Select[int]:
+    return (
+        select(func.count())
+        .select_from(Consent)
+        .join(Introduction)
+        .where(Consent.address == canonical(email), Consent.state.in_(states), Introduction.state.in_(OPEN))
+    )
+
+
+def _same_pair_is_open(session: Session, introduction: Introduction) -> bool:
+    addresses = {consent.address for consent in introduction.consents}
+    same = select(Introduction).where(
+        Introduction.id != introduction.id,
+        Introduction.requester_address == introduction.requester_address,
+        Introduction.state.in_(OPEN),
+        *(_has_party(address) for address in addresses),
+    )
+    return session.scalars(same.limit(1)).first() is not None
+
+
+def _has_party(address: str) -> ColumnElement[bool]:
+    party = select(Consent.id).where(Consent.introduction_id == Introduction.id, Consent.address == address)
+    return exists(party)

@@ -1,0 +1,253 @@
+"""The outbox: mails that must leave, each in one row, and the only places where a row changes its state.
+
+    queued -> leased -> handover -> sent
+                 \\          \\-> unknown   the connection died after the dot: nobody can know
+                  \\-> retry | failed | skipped
+
+A lease is taken for a while and may be lost; the fence commits ``handover`` directly before the final
+dot; the result is written after the relay's reply. Every function here runs inside the caller's
+transaction, with the introduction's row locked where it says so.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from email.utils import parseaddr
+
+from sqlalchemy import ColumnElement, Update, delete, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from . import lifecycle
+from .db import nudge
+from .lifecycle import ConsentState, MailKind, Role
+from .limits import address_hash
+from .mailer.compose import introduction_message
+from .models import Consent, Introduction, MailState, OutboxMail, Suppression
+from .settings import Settings
+
+DELIVER = "tasks.mail.deliver"
+GIVE_UP_AFTER = timedelta(days=5)
+"""How long a mail is tried (RFC 5321 4.5.4.1), unless it loses its use before."""
+LEASE_FOR = timedelta(minutes=5)
+UNSENT = (MailState.QUEUED, MailState.LEASED, MailState.RETRY)
+SENDABLE = (MailState.QUEUED, MailState.RETRY)
+WAITING = (*SENDABLE, MailState.UNKNOWN)
+
+
+def enqueue(
+    session: Session, settings: Settings, introduction: Introduction, mail: lifecycle.Mail, now: datetime
+) -> None:
+    """Queue a mail once; a row of the same kind, recipient and round is revived if it was skipped."""
+    recipient = _recipient(introduction, mail.to)
+    row = _find(session, introduction, mail, recipient)
+    if row is None:
+        row = _new_row(settings, introduction, mail, recipient, now)
+        session.add(row)
+        session.flush()
+    elif row.state is MailState.SKIPPED:
+        row.state, row.due_at = MailState.QUEUED, mail.due_at or now
+    if row.due_at <= now:
+        nudge(session, DELIVER, row.id)
+
+
+def take_back_introduction(session: Session, introduction: Introduction) -> None:
+    """Delete the unsent introduction, so that a yes under it can be taken back."""
+    unsent = delete(OutboxMail).where(
+        OutboxMail.introduction_id == introduction.id,
+        OutboxMail.kind == MailKind.INTRODUCTION,
+        OutboxMail.state.in_(UNSENT),
+    )
+    session.execute(unsent)
+
+
+def claim(session: Session, now: datetime, limit: int, ids: Sequence[int] | None = None) -> list[OutboxMail]:
+    """Lease up to ``limit`` mails that are due, the given ones if ids are given; oldest first."""
+    due = select(OutboxMail.id).where(
+        or_(
+            OutboxMail.state.in_(SENDABLE) & (OutboxMail.due_at <= now),
+            # A lease that ran out is taken up without doubt: nothing was handed over under it.
+            (OutboxMail.state == MailState.LEASED) & (OutboxMail.leased_until < now),
+        )
+    )
+    if ids is not None:
+        due = due.where(OutboxMail.id.in_(ids))
+    due = due.order_by(OutboxMail.due_at, OutboxMail.id).limit(limit).with_for_update(skip_locked=True)
+    lease = secrets.token_hex(16)
+    taken = (
+        update(OutboxMail)
+        .where(OutboxMail.id.in_(list(session.scalars(due))))
+        .values(state=MailState.LEASED, lease=lease, leased_until=now + LEASE_FOR)
+        .returning(OutboxMail)
+    )
+    return sorted(session.scalars(taken), key=lambda row: (row.due_at, row.id))
+
+
+def release(session: Session, mail_id: int, lease: str) -> None:
+    """Give a lease back unused."""
+    session.execute(_ours(mail_id, lease).values(state=MailState.RETRY, lease=None, leased_until=None))
+
+
+def hand_over(session: Session, settings: Settings, row: OutboxMail, lease: str, now: datetime) -> bool:
+    """The fence: the last statement before the dot. True if the mail may go, and nobody else may send it.
+
+    The caller holds the introduction's lock and has asked `lifecycle.still_wanted`. The two yeses of an
+    introduction are asked of the database once more here, and the two-yes gate stands behind that.
+    """
+    suppressed = exists().where(Suppression.address_hash == address_hash(session, row.recipient))
+    fence = _ours(row.id, lease).where(OutboxMail.state == MailState.LEASED, ~suppressed)
+    if row.kind is MailKind.INTRODUCTION:
+        fence = fence.where(OutboxMail.gate_a == "a", OutboxMail.gate_b == "b", *_two_yeses(row))
+    result = session.execute(
+        fence.values(
+            state=MailState.HANDOVER,
+            handovers=OutboxMail.handovers + 1,
+            leased_until=now + settings.MAIL_DATA_TIMEOUT + LEASE_FOR,
+        ).returning(OutboxMail.id)
+    )
+    return result.first() is not None
+
+
+def sent(row: OutboxMail, reply: str, now: datetime) -> None:
+    """The relay accepted the mail. Its gate is cleared, so that history blocks nothing."""
+    _end(row, MailState.SENT, reply)
+    row.sent_at = now
+
+
+def failed(row: OutboxMail, reply: str) -> None:
+    """The mail was refused for good, or has no use any more."""
+    _end(row, MailState.FAILED, reply)
+
+
+def skipped(row: OutboxMail, reply: str) -> None:
+    """The mail is not wanted any more; `enqueue` can revive it."""
+    _end(row, MailState.SKIPPED, reply)
+
+
+def unknown(row: OutboxMail, reply: str) -> None:
+    """Nobody can know whether the relay took the mail."""
+    _unlease(row, MailState.UNKNOWN, reply)
+
+
+def try_again(row: OutboxMail, settings: Settings, reply: str, now: datetime) -> bool:
+    """Schedule the next attempt; False if the mail would have no use by then."""
+    row.attempts += 1
+    due_at = now + backoff(settings, row.attempts)
+    if due_at >= row.useful_until:
+        return False
+    _unlease(row, MailState.RETRY, reply)
+    row.due_at = due_at
+    return True
+
+
+def retry_by_hand(row: OutboxMail, now: datetime) -> None:
+    """An operator wants a failed or unknown mail tried once more."""
+    row.state, row.due_at, row.useful_until = MailState.QUEUED, now, now + GIVE_UP_AFTER
+
+
+def backoff(settings: Settings, attempts: int) -> timedelta:
+    """The pause after so many attempts, with a jitter of a tenth so that mails do not march in step."""
+    steps = settings.MAIL_BACKOFF
+    return steps[min(attempts, len(steps)) - 1] * random.uniform(0.9, 1.1)
+
+
+def lost_handovers(session: Session, now: datetime) -> list[OutboxMail]:
+    """Mails whose sender died between the fence and the relay's reply."""
+    lost = select(OutboxMail).where(OutboxMail.state == MailState.HANDOVER, OutboxMail.leased_until < now)
+    return list(session.scalars(lost))
+
+
+def useless(session: Session, now: datetime) -> list[OutboxMail]:
+    """Mails that are waiting although nobody would have a use for them any more."""
+    late = select(OutboxMail).where(OutboxMail.useful_until <= now, OutboxMail.state.in_(WAITING))
+    return [row for row in session.scalars(late) if is_useless(row, now)]
+
+
+def is_useless(row: OutboxMail, now: datetime) -> bool:
+    """Whether a waiting mail lost its use; any other unknown mail than an introduction has ended."""
+    ended = row.state is MailState.UNKNOWN and row.kind is not MailKind.INTRODUCTION
+    return row.useful_until <= now and row.state in WAITING and not ended
+
+
+def _recipient(introduction: Introduction, role: Role) -> str:
+    if role is Role.REQUESTER:
+        return introduction.requester_email
+    return introduction.consent(role).email
+
+
+def _find(
+    session: Session, introduction: Introduction, mail: lifecycle.Mail, recipient: str
+) -> OutboxMail | None:
+    return session.scalars(
+        select(OutboxMail).where(
+            OutboxMail.introduction_id == introduction.id,
+            OutboxMail.kind == mail.kind,
+            OutboxMail.recipient == recipient,
+            OutboxMail.round == mail.round,
+        )
+    ).first()
+
+
+def _new_row(
+    settings: Settings, introduction: Introduction, mail: lifecycle.Mail, recipient: str, now: datetime
+) -> OutboxMail:
+    due_at = mail.due_at or now
+    row = OutboxMail(
+        introduction_id=introduction.id,
+        kind=mail.kind,
+        to=mail.to,
+        recipient=recipient,
+        round=mail.round,
+        message_id=_message_id(settings, introduction, mail),
+        created_at=now,
+        due_at=due_at,
+        useful_until=_useful_until(settings, introduction, mail.kind, due_at),
+    )
+    if mail.kind is MailKind.INTRODUCTION:
+        row.gate_a, row.gate_b = "a", "b"
+        row.body = introduction_message(introduction, row.message_id, settings)
+    return row
+
+
+def _message_id(settings: Settings, introduction: Introduction, mail: lifecycle.Mail) -> str:
+    """The fixed Message-ID of a mail. All copies of the introduction share one: they are one message."""
+    domain = parseaddr(settings.MAIL_DEFAULT_SENDER)[1].rpartition("@")[2] or "localhost"
+    to = "both" if mail.kind is MailKind.INTRODUCTION else mail.to.value
+    nonce = int(introduction.created_at.timestamp() * 1_000_000)
+    return f"<{mail.kind.value}.{to}.{mail.round}.{introduction.id}.{nonce:x}@{domain}>"
+
+
+def _useful_until(
+    settings: Settings, introduction: Introduction, kind: MailKind, due_at: datetime
+) -> datetime:
+    if kind in (MailKind.ASK, MailKind.REMINDER) and introduction.closes_at:
+        return introduction.closes_at
+    if kind is MailKind.VERIFY:
+        return introduction.created_at + settings.VERIFY_WITHIN
+    if kind is MailKind.FOLLOW_UP:
+        return due_at + settings.CONFIRM_WITHIN
+    return due_at + GIVE_UP_AFTER
+
+
+def _end(row: OutboxMail, state: MailState, reply: str) -> None:
+    _unlease(row, state, reply)
+    row.gate_a = row.gate_b = None
+
+
+def _unlease(row: OutboxMail, state: MailState, reply: str) -> None:
+    row.state, row.lease, row.leased_until, row.reply = state, None, None, reply[:300]
+
+
+def _ours(mail_id: int, lease: str) -> Update:
+    return update(OutboxMail).where(OutboxMail.id == mail_id, OutboxMail.lease == lease)
+
+
+def _two_yeses(row: OutboxMail) -> Iterator[ColumnElement[bool]]:
+    for side in ("a", "b"):
+        yield exists().where(
+            Consent.introduction_id == row.introduction_id,
+            Consent.side == Role(side),
+            Consent.state == ConsentState.YES,
+        )

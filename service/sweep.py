@@ -1,0 +1,82 @@
+"""The sweep: everything that is due happens.
+
+Idempotent: it ticks what is due, and a second sweep finds nothing. Beat runs it, every worker runs it on a
+timer of its own even while the broker is away, and ``twoyes sweep`` runs it for cron.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from . import decisions, delivery
+from .clock import Clock
+from .db import Database
+from .lifecycle import Tick
+from .models import Introduction
+from .settings import Settings
+
+AT_ONCE = 500
+"""How many due introductions one sweep takes up; the next one takes the rest."""
+
+log = logging.getLogger(__name__)
+
+
+def sweep(db: Database, settings: Settings, clock: Clock) -> None:
+    """Tick every introduction that is due, settle lost handovers, and deliver every mail that is due."""
+    tick_due(db, settings, clock)
+    delivery.settle(db, settings, clock())
+    delivery.deliver(db, settings, clock)
+
+
+def tick_due(db: Database, settings: Settings, clock: Clock) -> None:
+    with db.reading() as session:
+        due = (
+            select(Introduction.id)
+            .where(Introduction.next_due_at <= clock())
+            .order_by(Introduction.next_due_at)
+            .limit(AT_ONCE)
+        )
+        ids = list(session.scalars(due))
+    tick(db, settings, clock, ids)
+
+
+def tick(db: Database, settings: Settings, clock: Clock, ids: Sequence[int]) -> None:
+    """Let time pass for the given introductions, each in a transaction of its own."""
+    for introduction_id in ids:
+        try:
+            _tick_one(db, settings, clock, introduction_id)
+        except Exception:
+            # One broken case must not keep the others from what is due to them.
+            log.exception("introduction %s could not be ticked", introduction_id)
+
+
+def _tick_one(db: Database, settings: Settings, clock: Clock, introduction_id: int) -> None:
+    with db.transaction() as session:
+        introduction = decisions.lock(session, introduction_id)
+        now = clock()
+        if introduction.next_due_at and introduction.next_due_at <= now:
+            decisions.apply(session, settings, introduction, Tick(), now)
+
+
+class Sweeper(threading.Thread):
+    """A daemon thread that sweeps every SWEEP_EVERY until `stop` is called or the process ends."""
+
+    def __init__(self, db: Database, settings: Settings, clock: Clock) -> None:
+        super().__init__(name="sweeper", daemon=True)
+        self._db, self._settings, self._clock = db, settings, clock
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self._stopped.wait(self._settings.SWEEP_EVERY.total_seconds()):
+            try:
+                sweep(self._db, self._settings, self._clock)
+            except Exception:
+                # The database may be away for a while; the next sweep tries again.
+                log.exception("a sweep failed")
+
+    def stop(self) -> None:
+        self._stopped.set()

@@ -1,0 +1,71 @@
+"""Signed links: one make and one read for each purpose. The only user of itsdangerous.
+
+A token carries an id and a version, never a person and never a time; the deadline is a column. The
+purpose is the salt, so a link of one purpose is worthless for another. Never key anything on the text of
+a token: the last character of base64 has variants that decode to the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from itsdangerous import BadData, URLSafeSerializer
+
+
+class BadLink(Exception):
+    """The token was not made by us for this purpose, or was changed on its way."""
+
+
+class Link(NamedTuple):
+    """What a token points at: a row, and the version of its links."""
+
+    id: int
+    version: int
+
+
+class Tokens:
+    """Makes and reads the tokens of all purposes.
+
+    ``secret_keys`` is a list from the oldest to the newest; the newest signs, all are accepted.
+    """
+
+    def __init__(self, secret_keys: list[str]) -> None:
+        self._keys = secret_keys
+
+    def make_requester(self, introduction_id: int, version: int) -> str:
+        """The requester's page of one introduction."""
+        return self._make("requester", introduction_id, version)
+
+    def read_requester(self, token: str) -> Link:
+        return self._read("requester", token)
+
+    def make_answer(self, consent_id: int, version: int) -> str:
+        """A party's answer page."""
+        return self._make("answer", consent_id, version)
+
+    def read_answer(self, token: str) -> Link:
+        return self._read("answer", token)
+
+    def make_follow_up(self, consent_id: int, version: int) -> str:
+        """A party's page for "are you in touch?"."""
+        return self._make("follow-up", consent_id, version)
+
+    def read_follow_up(self, token: str) -> Link:
+        return self._read("follow-up", token)
+
+    def make_never(self, mail_id: int) -> str:
+        """ "Never contact me again". Bound to the mail, so it works for as long as the mail is on record."""
+        return self._make("never", mail_id, 1)
+
+    def read_never(self, token: str) -> Link:
+        return self._read("never", token)
+
+    def _make(self, purpose: str, id: int, version: int) -> str:
+        return str(URLSafeSerializer(self._keys, salt=purpose).dumps([id, version]))
+
+    def _read(self, purpose: str, token: str) -> Link:
+        try:
+            id, version = URLSafeSerializer(self._keys, salt=purpose).loads(token)
+        except (BadData, TypeError, ValueError):
+            raise BadLink from None
+        return Link(int(id), int(version))

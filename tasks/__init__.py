@@ -1,0 +1,38 @@
+"""The Celery application: the tasks that follow the answers and the clock, and beat's table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery, Task, signals
+from flask import Flask
+
+from service import create_app
+from service.broker import celery_config
+from service.sweep import Sweeper
+
+
+def celery_init_app(app: Flask) -> Celery[Any]:
+    """Celery around a Flask application, as Flask's documentation sets it up."""
+
+    class FlaskTask(Task[Any, Any]):
+        def __call__(self, *args: object, **kwargs: object) -> object:
+            with app.app_context():
+                return self.run(*args, **kwargs)
+
+    celery_app: Celery[Any] = Celery(app.name, task_cls=FlaskTask, include=["tasks.mail", "tasks.responses"])
+    celery_app.config_from_object(celery_config(app.config["SETTINGS"]))
+    celery_app.set_default()
+    app.extensions["celery"] = celery_app
+    return celery_app
+
+
+flask_app = create_app()
+app = celery_init_app(flask_app)
+
+
+@signals.worker_process_init.connect
+def _start_child(**_: object) -> None:
+    """A forked child opens connections of its own, and sweeps by itself while the broker is away."""
+    flask_app.extensions["db"].dispose()
+    Sweeper(flask_app.extensions["db"], flask_app.config["SETTINGS"], flask_app.config["CLOCK"]).start()
