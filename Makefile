@@ -53,7 +53,7 @@ lock: ## pin the dependencies again from pyproject.toml (needs uv)
 define install
 	@echo "Installing pinned dependencies from $(1) (once; this may take a minute) …"
 	@$(INSTALL) --require-hashes -r $(1) \
-		|| { echo "The dependencies could not be installed; pip says why above. Is the network up?"; exit 1; }
+		|| { echo "The dependencies could not be installed; pip says why above (no network, or no wheel for this platform)."; exit 1; }
 	@$(INSTALL) --no-deps --no-build-isolation -e . \
 		|| { echo "TwoYes itself could not be installed; pip says why above."; exit 1; }
 	@touch $@

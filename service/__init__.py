@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .broker import Nudger
 from .clock import Clock, utc_now
 from .db import Database
+from .health import healthz
 from .settings import Settings, load
 
 
@@ -32,7 +33,9 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flas
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.PUBLIC_URL.startswith("https:"),
     )
-    app.extensions["db"] = Database(settings.DATABASE_URL, Nudger(settings))
+    app.extensions["nudger"] = nudger = Nudger(settings)
+    app.extensions["db"] = Database(settings.DATABASE_URL, nudger)
+    app.add_url_rule("/healthz", view_func=healthz)
     views.register(app)
     _trust_proxies(app, settings.TRUSTED_PROXIES)
     return app

@@ -78,3 +78,13 @@ class Nudger:
             # Whatever the broker's client raises, the commit stands and the sweep follows.
             self._quiet_until = time.monotonic() + SILENCE
             log.warning("no nudges for %d s, the sweep follows: %s", SILENCE, type(error).__name__)
+
+    def is_up(self) -> bool:
+        """Whether the broker answers, asked within the same short timeouts."""
+        try:
+            with self._celery.connection_for_write() as connection:
+                # Kombu's Redis channel pings the server when it is opened.
+                connection.channel()
+        except Exception:
+            return False
+        return True

@@ -6,14 +6,32 @@ and one broken module does not take the others with it.
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
+from service import records
+from service.db import Database
 from service.embedded import CannotRun
-from service.settings import SettingsError, describe, load
+from service.settings import SettingsError, describe, given, load, sqlalchemy_url
+
+MARKS = {
+    "need_identified": "need",
+    "actively_sought": "sought",
+    "introduced": "introduced",
+    "endorsed": "endorsed",
+    "both_expect_it": "both expect it",
+}
 
 
 class Group(click.Group):
@@ -28,6 +46,10 @@ class Group(click.Group):
             context.exit(2)
         except CannotRun as error:
             click.echo(str(error), err=True)
+            context.exit(1)
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            click.echo(f"The database of DATABASE_URL cannot be used: {reason}. Was it migrated?", err=True)
             context.exit(1)
 
 
@@ -72,7 +94,7 @@ def settings(markdown: bool) -> None:
 
 def _markdown() -> str:
     rows = [
-        f"| `{name}` | {kind} | {f'`{default}`' if default else ''} | {meaning} |"
+        f"| `{name}` | {kind} | {_default(default)} | {meaning.replace('<', '&lt;')} |"
         for name, kind, default, meaning in describe()
     ]
     return "\n".join(
@@ -90,15 +112,94 @@ def _markdown() -> str:
     )
 
 
-def _print_settings() -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+def _default(default: str) -> str:
+    return f"`{default}`" if default not in ("", "required") else default
 
-    table = Table("name", "type", "default", "meaning")
-    for row in describe():
+
+def _print_settings() -> None:
+    _print_table(("name", "type", "default", "meaning"), list(describe()))
+
+
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(*head, box=box.SIMPLE_HEAD)
+    for row in rows:
         table.add_row(*map(escape, row))
-    Console().print(table)
+    # Where the output is not a terminal, a narrow default would break lines that a script reads.
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width).print(table)
+
+
+def _database() -> Database:
+    """The database that the environment names, or else the one that `make run` keeps here."""
+    named = dict(given(os.environ))
+    kept = Path(named.get("DATA_DIR", "var")).absolute() / "twoyes.db"
+    if "DATABASE_URL" not in named and not kept.exists():
+        raise SettingsError(f"DATABASE_URL: this setting is missing, and there is no {kept} either.")
+    return Database(sqlalchemy_url(named.get("DATABASE_URL", f"sqlite:///{kept}")))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@click.option("--history", is_flag=True, help="Include the entries that a later one superseded.")
+def ledger(as_json: bool, history: bool) -> None:
+    """Print the ledger: what every introduction came to, referral or lead."""
+    with _database().reading() as session:
+        entries = records.ledger(session, history)
+    if as_json:
+        click.echo(json.dumps(entries, indent=2))
+    else:
+        _print_table(
+            ("introduction", "outcome", "reason", *MARKS.values(), "recorded"),
+            [
+                (
+                    str(entry["introduction"]),
+                    entry["outcome"],
+                    entry["reason"] or "",
+                    *("yes" if entry["marks"][mark] else "-" for mark in MARKS),
+                    entry["recorded_at"][:16].replace("T", " "),
+                )
+                for entry in entries
+            ],
+        )
+
+
+@main.command()
+def sweep() -> None:
+    """Do everything that is due once, for cron; the workers do it by themselves."""
+    from service.clock import utc_now
+    from service.sweep import sweep as sweep_once
+
+    settings = load(os.environ)
+    sweep_once(Database(settings.DATABASE_URL), settings, utc_now)
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def mails(context: click.Context) -> None:
+    """List the mails that failed, or of which nobody can know whether they arrived."""
+    if context.invoked_subcommand:
+        return
+    with _database().reading() as session:
+        rows = [
+            (str(row.id), str(row.introduction_id), row.kind, row.to, row.state, row.reply)
+            for row in records.troubled_mails(session)
+        ]
+    _print_table(("mail", "introduction", "kind", "to", "state", "what the relay said"), rows)
+
+
+@mails.command()
+@click.argument("mail_id", type=int)
+def retry(mail_id: int) -> None:
+    """Try the failed or unknown mail MAIL_ID once more."""
+    from service.clock import utc_now
+    from service.delivery import NotRetriable, retry_by_hand
+
+    try:
+        with _database().transaction() as session:
+            retry_by_hand(session, mail_id, utc_now())
+    except NotRetriable as refusal:
+        raise CannotRun(str(refusal)) from None
+    click.echo(f"Mail {mail_id} is queued again.")
 
 
 @main.command("mailbox-server", hidden=True)

@@ -32,6 +32,10 @@ UNWANTED = "not wanted any more"
 log = logging.getLogger(__name__)
 
 
+class NotRetriable(Exception):
+    """This mail cannot be tried again; the message says why."""
+
+
 class Leased(NamedTuple):
     """A mail that this worker may send for as long as its lease holds."""
 
@@ -68,6 +72,21 @@ def settle(db: Database, settings: Settings, now: datetime) -> None:
             introduction, row = _lock(session, introduction_id, mail_id)
             if row and outbox.is_useless(row, now):
                 _failed(session, settings, introduction, row, row.reply or "tried until it had no use", now)
+
+
+def retry_by_hand(session: Session, mail_id: int, now: datetime) -> None:
+    """An operator wants a failed or unknown mail tried once more. Raises NotRetriable."""
+    mail = session.get(OutboxMail, mail_id)
+    if mail is None:
+        raise NotRetriable(f"There is no mail {mail_id}.")
+    introduction, row = _lock(session, mail.introduction_id, mail_id)
+    if row is None or row.state not in (MailState.FAILED, MailState.UNKNOWN):
+        raise NotRetriable(f"Mail {mail_id} has neither failed nor is it unknown, so it is left alone.")
+    # A case goes on as soon as it knows of a failed envelope; it cannot be told otherwise later.
+    settled = row.kind is MailKind.INTRODUCTION and row.state is MailState.FAILED
+    if settled or not lifecycle.still_wanted(introduction.to_case(), row.kind, row.to, row.round):
+        raise NotRetriable(f"Mail {mail_id} is not wanted any more: its case went on without it.")
+    outbox.retry_by_hand(row, now)
 
 
 def _lease(db: Database, now: datetime, ids: Sequence[int] | None) -> list[Leased]:
@@ -275,7 +294,8 @@ def _pause_relay(session: Session, settings: Settings, reply: str, now: datetime
     installation.relay_failures += 1
     pause: timedelta = outbox.backoff(settings, installation.relay_failures)
     installation.relay_paused_until, installation.relay_reply = now + pause, reply[:300]
-    log.warning("the relay is paused for %d s: %s", pause.total_seconds(), reply)
+    # What the relay said may name an address, so it is kept in the row and not in the log.
+    log.warning("the relay is in trouble and paused for %d s", pause.total_seconds())
 
 
 def _resume_relay(session: Session) -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from . import lifecycle, limits, outbox
+from . import decisions, lifecycle, limits, outbox
 from .lifecycle import NEVER, Envelope, MailKind, Order, Role, State
 from .models import (
     Consent,

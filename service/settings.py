@@ -73,7 +73,7 @@ def _zone(text: Any) -> Any:
         raise ValueError("no such time zone; write one such as UTC or Europe/Berlin") from None
 
 
-def _sqlalchemy_url(text: Any) -> Any:
+def sqlalchemy_url(text: Any) -> Any:
     """Platforms hand out ``postgres://``; SQLAlchemy wants the dialect and the driver named."""
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", str(text))
 
@@ -91,7 +91,7 @@ PositiveDuration = Annotated[timedelta, BeforeValidator(_positive)]
 Durations = Annotated[tuple[timedelta, ...], BeforeValidator(_durations), Field(min_length=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-DatabaseUrl = Annotated[str, BeforeValidator(_sqlalchemy_url)]
+DatabaseUrl = Annotated[str, BeforeValidator(sqlalchemy_url)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 

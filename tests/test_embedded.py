@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import os
 import signal
 import smtplib
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 
 from service import embedded
 from service.embedded import CannotRun, mailbox
@@ -364,6 +366,27 @@ def test_a_child_that_does_not_listen_is_killed_with_what_it_started(
     wait_for(lambda: not grandchild.is_running() or grandchild.status() in gone, "it is killed", 5)
 
 
+def test_when_nobody_reads_the_output_any_more_everything_stops_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = tmp_path / "done"
+    polite = shell(
+        tmp_path,
+        "import signal, pathlib, sys, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: sys.exit(pathlib.Path({str(done)!r}).touch()))\n"
+        "while True:\n    print('a line', flush=True)\n    time.sleep(0.05)\n",
+    )
+    with os.fdopen(writer, "wb", buffering=0) as raw, io.TextIOWrapper(raw, write_through=True) as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        with runner.Children(os.environ, ["polite"]) as children:
+            children.start("polite", polite)
+            assert children.watch() is None
+        monkeypatch.undo()
+    assert done.exists()
+
+
 class Run:
     """A `twoyes run` on ports and data of its own."""
 
@@ -400,9 +423,10 @@ def run(tmp_path: Path) -> Iterator[Run]:
         yield started
     finally:
         # Only where the test failed is anything of it left to kill.
-        for process in [*family, started.process]:
+        for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        started.process.kill()
 
 
 def names(family: list[psutil.Process]) -> str:
@@ -448,7 +472,7 @@ def test_when_a_process_dies_all_of_them_stop_and_it_is_named(run: Run) -> None:
 
 
 def test_the_procfile_lines_are_plain_commands_that_a_shell_can_replace_itself_with() -> None:
-    lines = runner.parse_procfile(runner.PROCFILE.read_text()).processes
+    lines = parse_procfile(runner.PROCFILE.read_text()).processes
     assert set(lines) == {"release", "web", "worker", "beat"}
     assert {line.split()[0] for line in lines.values()} == {"twoyes", "gunicorn", "celery"}
     assert "access" not in lines["web"]

@@ -88,7 +88,8 @@ def supervise(todo: Plan, settings: Settings, environ: Mapping[str, str]) -> Non
             children.stop(beside)
     if ended:
         raise CannotRun(f"The process “{ended}” ended by itself, so everything was stopped.")
-    click.echo("TwoYes is stopped.")
+    with contextlib.suppress(OSError):
+        click.echo("TwoYes is stopped.")
 
 
 def _release(children: Children, line: str) -> None:
@@ -328,10 +329,11 @@ class Children:
             item = self._output.get(timeout=wait)
         except queue.Empty:
             return False
-        if isinstance(item, str):
-            click.echo(item)
-        else:
-            self._printer.write(item)
+        try:
+            click.echo(item) if isinstance(item, str) else self._printer.write(item)
+        except OSError:
+            # The terminal was closed, or what read our output has ended. Stopping must go on in order.
+            self._signals = max(self._signals, 1)
         return True
 
     def stop(self, names: Iterable[str]) -> None:

@@ -1,0 +1,33 @@
+"""The pages: each parses, calls one use case, and renders. Nothing is decided here."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
+
+from . import answer, common, errors, follow_up, never, request, requester
+from .security import add_headers
+
+
+def register(app: Flask) -> None:
+    """Add the pages, what they share, and their error pages to the application."""
+    # The signed token in a form is the proof; privacy tools that strip the Referer must not break it.
+    app.config.setdefault("WTF_CSRF_SSL_STRICT", False)
+    csrf = CSRFProtect(app)
+    for blueprint in (requester.pages, answer.pages, follow_up.pages, never.pages):
+        # Here the signed link is the credential, and no cookie is needed.
+        csrf.exempt(blueprint)
+        app.register_blueprint(blueprint)
+    app.register_blueprint(request.pages)
+    _register_mailbox(app)
+    errors.register(app)
+    common.register(app)
+    app.after_request(add_headers)
+
+
+def _register_mailbox(app: Flask) -> None:
+    if app.config["SETTINGS"].EMBEDDED:
+        # The mail catcher is an optional dependency, there only in the embedded mode.
+        from . import mailbox
+
+        app.register_blueprint(mailbox.pages)

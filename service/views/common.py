@@ -1,0 +1,68 @@
+"""What every page shares: the application's parts, the time, and the words templates may use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from flask import Flask, current_app
+from markupsafe import Markup, escape
+
+from service import wording
+from service.db import Database
+from service.settings import Settings
+
+URL = re.compile(r"(https?://[^\s<>\"]+)")
+
+
+def settings() -> Settings:
+    value: Settings = current_app.config["SETTINGS"]
+    return value
+
+
+def database() -> Database:
+    value: Database = current_app.extensions["db"]
+    return value
+
+
+def now() -> datetime:
+    clock: Callable[[], datetime] = current_app.config["CLOCK"]
+    return clock()
+
+
+def moment(at: datetime) -> str:
+    """A moment in the zone that this installation shows."""
+    return wording.moment(at, settings().TIMEZONE)
+
+
+def said(words: str) -> Markup:
+    """One of the texts of `wording.consent_words`: our words, then what somebody typed as a quotation."""
+    lead, _, typed = words.partition("\n")
+    if not typed:
+        return Markup("<p>{}</p>").format(lead)
+    return Markup('<p class="lead-in">{}</p><blockquote>{}</blockquote>').format(lead, typed)
+
+
+def linked(text: str) -> Markup:
+    """Plain text with its web addresses clickable, for the mailbox page."""
+    return Markup("").join(_link(part) if URL.fullmatch(part) else escape(part) for part in URL.split(text))
+
+
+def _link(url: str) -> Markup:
+    return Markup('<a href="{0}">{0}</a>').format(url)
+
+
+def register(app: Flask) -> None:
+    app.jinja_env.filters.update(moment=moment, said=said, linked=linked)
+    app.context_processor(_shared)
+
+
+def _shared() -> dict[str, Any]:
+    return {
+        "settings": settings(),
+        "wording": wording,
+        "answer_within": wording.span(settings().ANSWER_WITHIN.total_seconds()),
+        "hold_for": wording.span(settings().HOLD_FOR.total_seconds()),
+    }

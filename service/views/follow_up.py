@@ -1,0 +1,33 @@
+"""/f/<token>: are the two in touch?"""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from service import introductions
+
+from .common import database, now, settings
+from .security import hide_link
+
+pages = Blueprint("follow_up", __name__)
+pages.before_request(hide_link)
+
+
+@pages.get("/f/<token>")
+def show(token: str) -> ResponseReturnValue:
+    with database().reading() as session:
+        consent = introductions.by_follow_up_link(session, settings(), token)
+        introduction = consent.introduction
+        other = introduction.other(consent.side)
+        return render_template("follow_up.html", you=consent, other=other, case=introduction)
+
+
+@pages.post("/f/<token>")
+def confirm(token: str) -> ResponseReturnValue:
+    said = request.form.get("answer")
+    if said not in ("yes", "no"):
+        abort(400)
+    with database().transaction() as session:
+        introductions.confirm(session, settings(), token, said == "yes", now())
+    return redirect(url_for("follow_up.show", token=token), 303)

@@ -1,0 +1,328 @@
+"""The forms. CSRF protection is Flask-WTF's, for the whole application; see `service.views.register`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Self, TypeVar
+
+from wtforms import BooleanField, Field, Form, RadioField, StringField, TextAreaField
+from wtforms.validators import StopValidation, ValidationError
+
+from service import free_text
+from service.introductions import Party, Request, Shared
+from service.lifecycle import Order, Role
+from service.models import Consent, FirstWriter, Need, Sought, canonical
+
+Result = TypeVar("Result")
+
+NEITHER = "neither"
+OFF = (False, "", "0", "n", "no", "off", "false")
+
+
+class Given:
+    """The field must not be empty; the message says what is missing."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    def __call__(self, _: Form, field: Field) -> None:
+        if not field.data:
+            raise StopValidation(self.message)
+
+
+class Allowed:
+    """The text is short enough, and one of the checks of `service.free_text` passes it."""
+
+    def __init__(self, check: Callable[[str], None], longest: int) -> None:
+        self.check, self.longest = check, longest
+
+    def __call__(self, _: Form, field: Field) -> None:
+        text = field.data or ""
+        if len(text) > self.longest:
+            raise ValidationError(f"Please keep this to {self.longest} characters; it has {len(text)} now.")
+        if text:
+            _as_message(self.check, text)
+
+
+class Mailable:
+    """An email address, kept from here on in the form that plain SMTP takes."""
+
+    def __call__(self, _: Form, field: Field) -> None:
+        field.data = _as_message(free_text.clean_email, field.data)
+
+
+class OneOf:
+    """One of an enum's words, or of the words given."""
+
+    def __init__(self, words: type[StrEnum] | tuple[str, ...], message: str = "Please choose one.") -> None:
+        self.words, self.message = [str(word) for word in words], message
+
+    def __call__(self, _: Form, field: Field) -> None:
+        if field.data not in self.words:
+            raise StopValidation(self.message)
+
+
+class NotOwnSide:
+    """Nothing is asked about the side that the requester is: it is filled from the requester."""
+
+    def __call__(self, form: Form, field: Field) -> None:
+        if form["requester_is"].data == field.name[0]:
+            raise StopValidation
+
+
+class OptionalOnOwnSide:
+    """On the side that the requester is, an empty field will do."""
+
+    def __call__(self, form: Form, field: Field) -> None:
+        if form["requester_is"].data == field.name[0] and not field.data:
+            raise StopValidation
+
+
+def _as_message(check: Callable[[str], Result], text: str) -> Result:
+    try:
+        return check(text)
+    except free_text.NotAllowed as refusal:
+        raise ValidationError(str(refusal)) from None
+
+
+def _name(label: str, *before: Any, **more: Any) -> StringField:
+    checks = [
+        *before,
+        Given("Please fill in the name."),
+        Allowed(free_text.check_name, free_text.NAME_LENGTH),
+    ]
+    return StringField(label, checks, filters=[free_text.tidy], **more)
+
+
+def _email(label: str, *before: Any, **more: Any) -> StringField:
+    checks = [*before, Given("Please fill in the email address."), Mailable()]
+    return StringField(label, checks, filters=[free_text.tidy], **more)
+
+
+def _text(label: str, *before: Any, **more: Any) -> TextAreaField:
+    checks = [*before, Allowed(free_text.check_text, free_text.TEXT_LENGTH)]
+    return TextAreaField(label, checks, filters=[free_text.tidy], **more)
+
+
+def _radio(label: str, words: Any, choices: dict[str, str], default: str | None, **more: Any) -> RadioField:
+    # WTForms' own check says "Not a valid choice", which helps nobody.
+    return RadioField(
+        label, [OneOf(words)], choices=list(choices.items()), default=default, validate_choice=False, **more
+    )
+
+
+class RequestForm(Form):
+    """What a requester fills in. The field names are part of the service's interface."""
+
+    requester_name = _name("Your name", render_kw={"autocomplete": "name"})
+    requester_email = _email(
+        "Your email address",
+        description="We send you a link first. Nothing goes to anyone else before you open it.",
+        render_kw={"autocomplete": "email", "type": "email", "inputmode": "email"},
+    )
+    requester_is = _radio(
+        "Are you one of the two?",
+        (NEITHER, "a", "b"),
+        {
+            NEITHER: "No, I know them both",
+            "a": "Yes, I am the first person",
+            "b": "Yes, I am the second person",
+        },
+        NEITHER,
+    )
+
+    a_name = _name("Name", NotOwnSide(), render_kw={"autocomplete": "off"})
+    a_email = _email("Email address", NotOwnSide(), render_kw={"autocomplete": "off", "type": "email"})
+    a_blurb = _text(
+        "What may the second person be told about them?",
+        OptionalOnOwnSide(),
+        Given("Please say in a sentence who this is."),
+        description="A sentence or two on who they are and what they do.",
+    )
+    a_endorsement = _text(
+        "How do you know them, and what do you vouch for?",
+        NotOwnSide(),
+        description="In your own words. We never write this for you.",
+    )
+
+    b_name = _name("Name", NotOwnSide(), render_kw={"autocomplete": "off"})
+    b_email = _email("Email address", NotOwnSide(), render_kw={"autocomplete": "off", "type": "email"})
+    b_blurb = _text(
+        "What may the first person be told about them?",
+        OptionalOnOwnSide(),
+        Given("Please say in a sentence who this is."),
+        description="A sentence or two on who they are and what they do.",
+    )
+    b_endorsement = _text(
+        "How do you know them, and what do you vouch for?",
+        NotOwnSide(),
+        description="In your own words. We never write this for you.",
+    )
+
+    need = _text(
+        "What is needed?",
+        Given("Please say what is needed: a product, a service, a piece of advice."),
+        description="Both will read this before they answer, with each other’s name.",
+    )
+    need_of = _radio(
+        "Whose need is it?",
+        Need,
+        {"a": "The first person’s", "b": "The second person’s", "both": "Both have it"},
+        None,
+    )
+    sought = _radio(
+        "Are they looking for it now, as far as you know?",
+        Sought,
+        {"yes": "Yes", "no": "No", "unsure": "I am not sure"},
+        "unsure",
+    )
+
+    order = _radio(
+        "Who is asked first?",
+        Order,
+        {
+            "together": "Both at once",
+            "a_first": "The first person, and the second only after a yes",
+            "b_first": "The second person, and the first only after a yes",
+        },
+        "together",
+    )
+    first_writer = _radio(
+        "Who writes first once they are introduced?",
+        FirstWriter,
+        {"a": "The first person", "b": "The second person", "either": "Whoever gets to it first"},
+        "either",
+    )
+    reminders = BooleanField(
+        "One reminder may be sent to whoever has not answered", default=True, false_values=OFF
+    )
+    cc_requester = BooleanField("Send me a copy of the introduction", default=True, false_values=OFF)
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        fits = super().validate(extra_validators)
+        return self._addresses_differ() and fits
+
+    def to_request(self) -> Request:
+        """What was filled in, once `validate` has passed it."""
+        own = _role_or_none(self.requester_is.data)
+        return Request(
+            requester_name=_typed(self.requester_name),
+            requester_email=_typed(self.requester_email),
+            a=self._party(Role.A, own),
+            b=self._party(Role.B, own),
+            need=_typed(self.need),
+            need_of=Need(self.need_of.data),
+            sought=Sought(self.sought.data),
+            # The requester's own yes is their request, so only one side is left to be asked.
+            order=Order.TOGETHER if own else Order(self.order.data),
+            first_writer=FirstWriter(self.first_writer.data),
+            reminders=self.reminders.data,
+            cc_requester=self.cc_requester.data,
+            requester_is=own,
+        )
+
+    def _party(self, role: Role, own: Role | None) -> Party:
+        blurb = _typed(self[f"{role}_blurb"])
+        if role is own:
+            return Party(_typed(self.requester_name), _typed(self.requester_email), blurb)
+        name, email, endorsement = (
+            _typed(self[f"{role}_{part}"]) for part in ("name", "email", "endorsement")
+        )
+        return Party(name, email, blurb, endorsement)
+
+    def _addresses_differ(self) -> bool:
+        """Mark each address that is there before; the requester's own side has theirs by right."""
+        seen = {canonical(_typed(self.requester_email))}
+        fits = True
+        for role in ("a", "b"):
+            field = self[f"{role}_email"]
+            if role == self.requester_is.data or not field.data:
+                continue
+            if canonical(field.data) in seen:
+                _complain(field, _same_address(field.data, self.requester_email.data))
+                fits = False
+            seen.add(canonical(field.data))
+        return fits
+
+    def whose(self, field: Field) -> str:
+        """Which of the two a field is about: both have a "Name"."""
+        return {"a_": "First person, ", "b_": "Second person, "}.get(field.name[:2], "")
+
+    @property
+    def fields_with_errors(self) -> list[Field]:
+        """For the summary above the form, in the order of the page."""
+        return [field for field in self if field.errors]
+
+    @property
+    def filled(self) -> list[tuple[str, str]]:
+        """Every field as name and value, for the preview's hidden inputs."""
+        pairs = ((field.name, field.data) for field in self)
+        return [(name, "y" if value is True else str(value)) for name, value in pairs if value]
+
+
+class AnswerForm(Form):
+    """What a party may add on the answer page. The answer itself is the button they press."""
+
+    phone = StringField(
+        "Phone number",
+        [Allowed(free_text.check_phone, free_text.PHONE_LENGTH)],
+        filters=[free_text.tidy],
+        render_kw={"autocomplete": "tel", "type": "tel", "inputmode": "tel"},
+    )
+    line = TextAreaField(
+        "A line of your own",
+        [Allowed(free_text.check_text, free_text.LINE_LENGTH)],
+        filters=[free_text.tidy],
+        render_kw={"rows": 3},
+    )
+    looking = RadioField(
+        "Are you looking for this now?",
+        choices=[("yes", "Yes, I am looking now"), ("no", "No, not at the moment")],
+        validate_choice=False,
+    )
+    tell_requester = BooleanField(false_values=OFF)
+
+    @classmethod
+    def of(cls, consent: Consent) -> Self:
+        """The form as a party left it."""
+        looking = {True: "yes", False: "no", None: None}[consent.looking]
+        tells = consent.tells_requester
+        return cls(phone=consent.phone, line=consent.line, looking=looking, tell_requester=tells)
+
+    def shared(self, has_need: bool) -> Shared:
+        """What goes on record; only the side with the need is asked whether it is looking."""
+        looking = {"yes": True, "no": False}.get(self.looking.data or "") if has_need else None
+        return Shared(phone=_typed(self.phone), line=_typed(self.line), looking=looking)
+
+    @property
+    def fields_with_errors(self) -> list[Field]:
+        return [field for field in self if field.errors]
+
+
+class CorrectionForm(Form):
+    """A new address for a side that could not be reached."""
+
+    side = StringField(validators=[OneOf(("a", "b"))])
+    email = _email("Correct address", render_kw={"autocomplete": "off", "type": "email"})
+
+    def complain(self, message: str) -> None:
+        _complain(self.email, message)
+
+
+def _typed(field: Field) -> str:
+    return str(field.data or "")
+
+
+def _role_or_none(word: str) -> Role | None:
+    return None if word == NEITHER else Role(word)
+
+
+def _same_address(email: str, requester_email: str | None) -> str:
+    if canonical(email) == canonical(requester_email or ""):
+        return "This is your own address. If you are one of the two, please say so above."
+    return "Both people have the same address here. An introduction needs two."
+
+
+def _complain(field: Field, message: str) -> None:
+    field.errors = [*field.errors, message]

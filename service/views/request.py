@@ -1,0 +1,63 @@
+"""/: the form with which an introduction is asked for, its preview, and the page after it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from service import introductions, limits
+from service.lifecycle import MailKind, Role
+from service.mailer.compose import Preview, preview
+
+from .common import database, now, settings
+from .forms import RequestForm
+
+pages = Blueprint("request", __name__)
+
+
+@pages.get("/")
+def show() -> ResponseReturnValue:
+    return render_template("request.html", form=RequestForm(), message="")
+
+
+@pages.post("/")
+def submit() -> ResponseReturnValue:
+    form = RequestForm(request.form)
+    action = request.form.get("action", "send")
+    if action == "edit":
+        return render_template("request.html", form=form, message="")
+    if not form.validate():
+        return render_template("request.html", form=form, message=""), 422
+    return _preview(form) if action == "preview" else _send(form)
+
+
+@pages.get("/requested")
+def requested() -> ResponseReturnValue:
+    return render_template("requested.html")
+
+
+def show_again(message: str) -> ResponseReturnValue:
+    """The form with everything typed kept, when it could not be taken for a reason of its own."""
+    return render_template("request.html", form=RequestForm(request.form), message=message), 400
+
+
+def _send(form: RequestForm) -> ResponseReturnValue:
+    try:
+        with database().transaction() as session:
+            introductions.request(session, settings(), form.to_request(), now())
+    except limits.TooManyRequests:
+        message = "This address has had as many requests as we take in a day. Please try again tomorrow."
+        return render_template("request.html", form=form, message=message), 429
+    return redirect(url_for("request.requested"), 303)
+
+
+def _preview(form: RequestForm) -> ResponseReturnValue:
+    asked = form.to_request()
+    introduction = introductions.draft(asked, now())
+    asks = [
+        (consent.name, preview(introduction, MailKind.ASK, consent.side, settings()))
+        for consent in introduction.consents
+        if consent.side is not asked.requester_is
+    ]
+    both: Preview = preview(introduction, MailKind.INTRODUCTION, Role.A, settings())
+    return render_template("preview.html", form=form, asks=asks, introduction=both, case=introduction)

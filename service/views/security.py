@@ -1,0 +1,30 @@
+"""Headers on every answer: nothing from elsewhere, nothing in a frame, no link in a Referer."""
+
+from __future__ import annotations
+
+from flask import Response, g
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+def add_headers(response: Response) -> Response:
+    """Add the headers that every page has; a page that needs another policy has set it before."""
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "no-referrer" if _is_private() else "same-origin")
+    if _is_private():
+        # The address of such a page is a credential: it must not stay in caches.
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def hide_link() -> None:
+    """Before every request of a page whose address is a signed link."""
+    g.private = True
+
+
+def _is_private() -> bool:
+    return bool(g.get("private", False))
