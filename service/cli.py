@@ -1,7 +1,6 @@
 """The `twoyes` command.
 
-Each command imports what it needs when it is called, so that `twoyes settings` needs no database
-and one broken module does not take the others with it.
+What only the embedded mode needs is imported when it is called: production does not install it.
 """
 
 from __future__ import annotations
@@ -21,9 +20,13 @@ from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import records
+from service.clock import utc_now
 from service.db import Database
+from service.db import migrate as migrate_database
+from service.delivery import NotRetriable, retry_by_hand
 from service.embedded import CannotRun
 from service.settings import SettingsError, describe, given, load, sqlalchemy_url
+from service.sweep import sweep as sweep_once
 
 MARKS = {
     "need_identified": "need",
@@ -77,8 +80,6 @@ def demo() -> None:
 @main.command()
 def migrate() -> None:
     """Bring the tables of DATABASE_URL up to date."""
-    from service.db import migrate as migrate_database
-
     migrate_database(load(os.environ).DATABASE_URL)
 
 
@@ -166,9 +167,6 @@ def ledger(as_json: bool, history: bool) -> None:
 @main.command()
 def sweep() -> None:
     """Do everything that is due once, for cron; the workers do it by themselves."""
-    from service.clock import utc_now
-    from service.sweep import sweep as sweep_once
-
     settings = load(os.environ)
     sweep_once(Database(settings.DATABASE_URL), settings, utc_now)
 
@@ -191,9 +189,6 @@ def mails(context: click.Context) -> None:
 @click.argument("mail_id", type=int)
 def retry(mail_id: int) -> None:
     """Try the failed or unknown mail MAIL_ID once more."""
-    from service.clock import utc_now
-    from service.delivery import NotRetriable, retry_by_hand
-
     try:
         with _database().transaction() as session:
             retry_by_hand(session, mail_id, utc_now())

@@ -52,7 +52,7 @@ def deliver(db: Database, settings: Settings, clock: Clock, ids: Sequence[int] |
     """Send the mails that are due, or those of the given ids that are; returns how many were accepted."""
     accepted = 0
     with SmtpSession(settings) as smtp:
-        while batch := _lease(db, clock(), ids):
+        while batch := _lease(db, settings, clock(), ids):
             accepted += _deliver_batch(db, settings, clock, smtp, batch)
     return accepted
 
@@ -89,13 +89,13 @@ def retry_by_hand(session: Session, mail_id: int, now: datetime) -> None:
     outbox.retry_by_hand(row, now)
 
 
-def _lease(db: Database, now: datetime, ids: Sequence[int] | None) -> list[Leased]:
+def _lease(db: Database, settings: Settings, now: datetime, ids: Sequence[int] | None) -> list[Leased]:
     with db.transaction() as session:
         if _relay_is_paused(session, now):
             return []
         return [
             Leased(row.id, row.introduction_id, row.kind, row.to, row.round, row.recipient, str(row.lease))
-            for row in outbox.claim(session, now, BATCH, ids)
+            for row in outbox.claim(session, settings, now, BATCH, ids)
         ]
 
 

@@ -66,7 +66,7 @@ def check_text(text: str) -> None:
 
 def check_phone(text: str) -> None:
     """Raise NotAllowed unless the text can be a phone number."""
-    if not re.fullmatch(r"[+\d][\d ()./-]*", text) or not 5 <= len(re.sub(r"\D", "", text)) <= 15:
+    if not re.fullmatch(r"[+(\d][\d ()./-]*", text) or not 5 <= len(re.sub(r"\D", "", text)) <= 15:
         raise NotAllowed("Please write the phone number in digits, such as +44 20 7946 0958.")
 
 

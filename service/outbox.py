@@ -31,7 +31,8 @@ from .settings import Settings
 DELIVER = "tasks.mail.deliver"
 GIVE_UP_AFTER = timedelta(days=5)
 """How long a mail is tried (RFC 5321 4.5.4.1), unless it loses its use before."""
-LEASE_FOR = timedelta(minutes=5)
+REPLIES_BEFORE_DOT = 5
+"""How many replies a mail waits for before its dot: the banner, and those to EHLO, MAIL, RCPT and DATA."""
 UNSENT = (MailState.QUEUED, MailState.LEASED, MailState.RETRY)
 SENDABLE = (MailState.QUEUED, MailState.RETRY)
 WAITING = (*SENDABLE, MailState.UNKNOWN)
@@ -63,7 +64,19 @@ def take_back_introduction(session: Session, introduction: Introduction) -> None
     session.execute(unsent)
 
 
-def claim(session: Session, now: datetime, limit: int, ids: Sequence[int] | None = None) -> list[OutboxMail]:
+def lease_for(settings: Settings) -> timedelta:
+    """How long a lease holds: as long as a relay that is just in time needs for one mail.
+
+    A batch may take longer. Then another worker takes up the rest of it, and the fence lets only one of
+    the two send each mail: a lease that is short costs double work, one that is long keeps the mails of
+    a worker that died waiting.
+    """
+    return REPLIES_BEFORE_DOT * settings.MAIL_TIMEOUT
+
+
+def claim(
+    session: Session, settings: Settings, now: datetime, limit: int, ids: Sequence[int] | None = None
+) -> list[OutboxMail]:
     """Lease up to ``limit`` mails that are due, the given ones if ids are given; oldest first."""
     due = select(OutboxMail.id).where(
         or_(
@@ -79,7 +92,7 @@ def claim(session: Session, now: datetime, limit: int, ids: Sequence[int] | None
     taken = (
         update(OutboxMail)
         .where(OutboxMail.id.in_(list(session.scalars(due))))
-        .values(state=MailState.LEASED, lease=lease, leased_until=now + LEASE_FOR)
+        .values(state=MailState.LEASED, lease=lease, leased_until=now + lease_for(settings))
         .returning(OutboxMail)
     )
     return sorted(session.scalars(taken), key=lambda row: (row.due_at, row.id))
@@ -104,7 +117,7 @@ def hand_over(session: Session, settings: Settings, row: OutboxMail, lease: str,
         fence.values(
             state=MailState.HANDOVER,
             handovers=OutboxMail.handovers + 1,
-            leased_until=now + settings.MAIL_DATA_TIMEOUT + LEASE_FOR,
+            leased_until=now + settings.MAIL_DATA_TIMEOUT + lease_for(settings),
         ).returning(OutboxMail.id)
     )
     return result.first() is not None

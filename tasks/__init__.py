@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery import Celery, Task, signals
@@ -29,6 +30,13 @@ def celery_init_app(app: Flask) -> Celery[Any]:
 
 flask_app = create_app()
 app = celery_init_app(flask_app)
+
+
+@signals.after_setup_logger.connect
+def _quieten(**_: object) -> None:
+    """One sweep after the other is no news; what a task did is logged by the service itself."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @signals.worker_process_init.connect

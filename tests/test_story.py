@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from service.lifecycle import ConsentState, MailKind, State
-from service.models import Consent, LedgerEntry, MailState
+from service.models import Consent, LedgerEntry
 
 from .story import LINDA, NATASHA, RITA, Story, text_of
 
@@ -63,6 +63,7 @@ def test_a_no_is_told_to_nobody_before_the_closing_moment(story: Story) -> None:
     story.ask()
     story.answer(LINDA, "yes")
     story.answer(NATASHA, "no")
+    story.sweep()
     story.sweep(days=6, hours=23)
     assert story.kinds(RITA) == ["verify"]
     assert story.kinds(LINDA) == ["ask", "receipt"]
@@ -403,7 +404,7 @@ def test_never_again_is_a_no_in_every_open_case_and_stops_every_later_mail(story
     story.sweep(days=8)
     assert story.kinds(NATASHA) == ["ask", "ask"]
     assert sorted(story.ledger()) == [DECLINED, DECLINED]
-    assert story.outbox(MailKind.RECEIPT, NATASHA)[0].state in (MailState.SKIPPED, MailState.FAILED)
+    assert story.outbox(MailKind.RECEIPT, NATASHA) == []
 
 
 def test_a_suppressed_address_cannot_be_asked_and_the_requester_learns_no_more(story: Story) -> None:

@@ -24,6 +24,8 @@ import requests
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from service import records
+from service.db import Database
 from service.embedded import LOOPBACK, CannotRun, free_port
 from service.embedded.mailbox import CaughtMail, read
 from service.settings import Settings
@@ -234,9 +236,6 @@ def _await_health(process: subprocess.Popen[bytes], environ: dict[str, str], log
 
 
 def _ledger_is_complete(environ: dict[str, str]) -> bool:
-    from service import records
-    from service.db import Database
-
     db = Database(environ["DATABASE_URL"])
     with db.reading() as session:
         complete = len(records.ledger(session)) == 4

@@ -15,9 +15,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from service import wording
-from service.lifecycle import ConsentState, Envelope, MailKind, Role, State
+from service.lifecycle import ConsentState, Envelope, MailKind, Order, Role, State
 from service.models import Consent, Introduction, OutboxMail
-from service.settings import Settings, format_duration
+from service.settings import Settings
 from service.tokens import Tokens
 
 from .message import Address, FixedMessage, one_line
@@ -157,8 +157,9 @@ def _links(mail: OutboxMail, settings: Settings) -> dict[str, Any]:
 
 def _placeholders(introduction: Introduction, role: Role, settings: Settings) -> dict[str, Any]:
     name = one_line(_name_of(introduction, role))
-    rounds = "twice " if introduction.order.value != "together" else ""
-    until = f"[the closing moment: {rounds}{format_duration(settings.ANSWER_WITHIN)} after you confirm]"
+    rounds = 1 if introduction.order is Order.TOGETHER else 2
+    within = wording.span(rounds * settings.ANSWER_WITHIN.total_seconds())
+    until = f"[a date: {within} after you confirm]"
     return {
         "placeholder": True,
         "closes": until,

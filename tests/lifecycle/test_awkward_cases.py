@@ -1,0 +1,668 @@
+"""The awkward cases of the design, each by name (docs/design.md, section 3 and "Answers to the awkward cases")."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from service.lifecycle import (
+    Accepted,
+    AlreadyLeft,
+    AlreadyVerified,
+    CaseClosed,
+    Confirm,
+    ConsentState,
+    Correct,
+    Envelope,
+    Failed,
+    HandedOver,
+    Mail,
+    MailKind,
+    NotAgreed,
+    NotAsked,
+    NotCorrectable,
+    NothingToUndo,
+    NotIntroduced,
+    Reason,
+    State,
+    Undo,
+    VerificationLapsed,
+    next_due_at,
+    still_wanted,
+)
+
+from .builders import (
+    DAY,
+    HOUR,
+    LINDA,
+    MINUTE,
+    NATASHA,
+    RITA,
+    SIDES,
+    START,
+    TICK,
+    TIMING,
+    VERIFY,
+    WITHDRAW,
+    Story,
+    agreed,
+    ask_bounced,
+    ask_reached,
+    asked,
+    followed_up,
+    introduced,
+    introducing,
+    introduction_bounced,
+    introduction_reached,
+    never,
+    no,
+    unconfirmed,
+    verified,
+    yes,
+)
+
+
+def wants(story: Story, kind: MailKind, to: object, round: int = 1) -> bool:
+    return still_wanted(story.case, kind, to, round)  # type: ignore[arg-type]
+
+
+# The request.
+
+
+def test_nothing_but_the_verify_mail_is_wanted_before_rita_is_verified() -> None:
+    story = Story()
+    assert wants(story, MailKind.VERIFY, RITA)
+    assert not any(wants(story, kind, side) for kind in (MailKind.ASK, MailKind.REMINDER) for side in SIDES)
+    for side in SIDES:
+        with pytest.raises(NotAsked):
+            story.meet(yes(side))
+
+
+def test_an_unverified_request_lapses_and_writes_to_nobody() -> None:
+    story = Story()
+    assert next_due_at(story.case, TIMING) == START + TIMING.verify_within
+    story.wait(TIMING.verify_within)
+    assert (story.case.state, story.case.reason, story.mails) == (State.CLOSED, None, [])
+    with pytest.raises(VerificationLapsed):
+        story.meet(VERIFY)
+
+
+def test_a_request_verified_too_late_lapses_even_before_the_sweep_came_by() -> None:
+    story = Story()
+    story.now += TIMING.verify_within
+    with pytest.raises(VerificationLapsed):
+        story.meet(VERIFY)
+
+
+def test_a_request_withdrawn_before_it_was_verified_cannot_be_verified_any_more() -> None:
+    story = Story()
+    story.meet(WITHDRAW)
+    with pytest.raises(VerificationLapsed):
+        story.meet(VERIFY)
+    assert not story.mails
+
+
+def test_verifying_twice_asks_once() -> None:
+    story = verified()
+    with pytest.raises(AlreadyVerified):
+        story.meet(VERIFY)
+    assert story.mails == [Mail(MailKind.ASK, LINDA), Mail(MailKind.ASK, NATASHA)]
+
+
+def test_the_closing_moment_is_fixed_when_the_case_starts_and_twice_as_far_in_ordered_mode() -> None:
+    assert verified().case.closes_at == START + TIMING.answer_within
+    assert verified(order="a_first").case.closes_at == START + 2 * TIMING.answer_within
+
+
+# Two yeses, the hold, and the moment in which the introduction leaves.
+
+
+def test_two_yeses_and_the_hold_bring_one_introduction_for_each() -> None:
+    story = agreed()
+    assert story.case.state is State.AGREED
+    assert not story.queued(MailKind.INTRODUCTION)
+    story.wait(TIMING.hold_for)
+    assert story.queued(MailKind.INTRODUCTION) == [Mail(MailKind.INTRODUCTION, side) for side in SIDES]
+
+
+def test_one_yes_brings_no_introduction_however_long_it_stands() -> None:
+    story = asked()
+    story.meet(yes(LINDA))
+    story.wait(60 * DAY)
+    assert not story.queued(MailKind.INTRODUCTION)
+    with pytest.raises(NotAgreed):
+        story.meet(HandedOver(LINDA))
+
+
+def test_a_yes_clicked_twice_does_not_begin_a_new_hold() -> None:
+    story = agreed()
+    until = story.case.hold_until
+    story.now += MINUTE
+    story.meet(yes(NATASHA))
+    assert story.case.hold_until == until
+    assert len(story.queued(MailKind.RECEIPT, NATASHA)) == 1
+
+
+def test_a_yes_repeated_before_the_introduction_left_builds_it_anew_with_the_new_details() -> None:
+    story = introducing()
+    story.meet(yes(LINDA))
+    assert {side.envelope for _, side in story.case.sides} == {Envelope.NONE}
+    story.meet(TICK)
+    assert story.case.state is State.INTRODUCING
+    assert len(story.queued(MailKind.INTRODUCTION, NATASHA)) == 2
+
+
+def test_an_undo_in_the_hold_stops_the_introduction_and_revokes_the_old_link() -> None:
+    story = agreed()
+    story.meet(Undo(LINDA))
+    assert story.case.state is State.ASKING
+    assert (story.case.a.state, story.case.a.version) == (ConsentState.ASKED, 2)
+    assert story.case.b.version == 1
+    story.wait(HOUR)
+    assert not story.queued(MailKind.INTRODUCTION)
+
+
+def test_an_undo_takes_back_an_introduction_that_is_queued_but_has_not_left() -> None:
+    story = introducing()
+    story.meet(Undo(NATASHA))
+    assert {side.envelope for _, side in story.case.sides} == {Envelope.NONE}
+    assert not wants(story, MailKind.INTRODUCTION, LINDA)
+    with pytest.raises(NotAgreed):
+        story.meet(HandedOver(LINDA))
+
+
+def test_a_yes_turned_into_a_no_takes_the_introduction_back_too() -> None:
+    story = introducing()
+    story.meet(no(NATASHA))
+    assert not any(wants(story, MailKind.INTRODUCTION, role) for role in (*SIDES, RITA))
+
+
+def test_a_no_turned_into_a_yes_begins_a_new_hold() -> None:
+    story = asked()
+    story.meet(yes(LINDA), no(NATASHA))
+    story.now += DAY
+    story.meet(yes(NATASHA))
+    assert story.case.hold_until == story.now + TIMING.hold_for
+
+
+def test_once_one_envelope_was_handed_over_undo_no_and_withdrawal_are_refused() -> None:
+    story = introducing()
+    story.meet(HandedOver(LINDA))
+    for command in (Undo(LINDA), Undo(NATASHA), no(NATASHA), yes(NATASHA), WITHDRAW, never(NATASHA)):
+        with pytest.raises(AlreadyLeft):
+            story.meet(command)
+
+
+def test_the_second_envelope_always_follows_the_first() -> None:
+    story = introducing()
+    story.meet(HandedOver(LINDA))
+    assert wants(story, MailKind.INTRODUCTION, NATASHA)
+    story.meet(introduction_reached(LINDA), HandedOver(NATASHA), introduction_reached(NATASHA))
+    assert story.case.state is State.INTRODUCED
+
+
+def test_a_withdrawal_before_the_fence_wins_against_both_envelopes() -> None:
+    story = introducing()
+    story.meet(WITHDRAW)
+    for role in (*SIDES, RITA):
+        with pytest.raises(NotAgreed):
+            story.meet(HandedOver(role))
+
+
+def test_rita_s_copy_still_leaves_when_both_of_the_others_were_accepted_before_it() -> None:
+    story = introduced(cc_requester=True)
+    assert story.queued(MailKind.INTRODUCTION, RITA)
+    assert wants(story, MailKind.INTRODUCTION, RITA)
+    story.meet(HandedOver(RITA), Accepted(MailKind.INTRODUCTION, RITA))
+    assert story.case.state is State.INTRODUCED
+    assert not wants(story, MailKind.INTRODUCTION, LINDA)
+
+
+def test_nobody_knows_whether_an_envelope_was_taken_counts_as_taken_and_is_on_record() -> None:
+    story = introducing()
+    story.meet(introduction_reached(LINDA, certain=False), introduction_reached(NATASHA))
+    assert story.case.state is State.INTRODUCED
+    assert "mail possibly accepted" in story.events
+
+
+# Deadlines.
+
+
+def test_a_deadline_that_passes_during_the_hold_does_not_stop_it() -> None:
+    story = asked()
+    story.meet(yes(LINDA))
+    assert story.case.closes_at is not None
+    story.now = story.case.closes_at - MINUTE
+    story.meet(yes(NATASHA))
+    story.wait(TIMING.hold_for)
+    assert story.case.state is State.INTRODUCING
+
+
+def test_a_link_works_after_its_printed_date_until_the_sweep_closes_the_case() -> None:
+    story = asked()
+    story.meet(yes(LINDA))
+    story.now = START + TIMING.answer_within + MINUTE
+    story.meet(yes(NATASHA))
+    assert story.case.state is State.AGREED
+
+
+def test_an_answer_after_the_case_is_closed_is_refused_and_recorded_nowhere() -> None:
+    story = asked()
+    story.wait(TIMING.answer_within)
+    before = story.case
+    with pytest.raises(CaseClosed):
+        story.meet(yes(LINDA))
+    assert story.case == before
+
+
+def test_an_undo_in_a_hold_that_outlasted_the_deadline_closes_the_case_at_the_next_tick() -> None:
+    story = asked()
+    story.meet(yes(LINDA))
+    story.now = START + TIMING.answer_within - MINUTE
+    story.meet(yes(NATASHA))
+    story.now += 5 * MINUTE
+    story.meet(Undo(LINDA), TICK)
+    assert (story.case.state, story.case.reason) == (State.CLOSED, Reason.NO_ANSWER)
+
+
+# A no is private.
+
+
+def test_a_no_changes_nothing_outside_until_the_closing_moment() -> None:
+    story = asked()
+    story.meet(yes(LINDA), no(NATASHA))
+    assert not [mail for mail in story.mails if mail.to is RITA]
+    assert next_due_at(story.case, TIMING) == story.case.closes_at
+    story.wait(TIMING.answer_within)
+    assert story.case.reason is Reason.DECLINED
+    assert story.queued(MailKind.NOT_COME_ABOUT) == [Mail(MailKind.NOT_COME_ABOUT, LINDA)]
+    assert story.queued(MailKind.SUMMARY) == [Mail(MailKind.SUMMARY, RITA)]
+
+
+def test_a_no_and_no_answer_at_all_end_with_the_same_mails_at_the_same_moment() -> None:
+    declined, silent = asked(), asked()
+    declined.meet(yes(LINDA), no(NATASHA))
+    silent.meet(yes(LINDA))
+    assert declined.wait(TIMING.answer_within).mails == silent.wait(TIMING.answer_within).mails
+
+
+def test_a_withdrawal_is_told_at_the_closing_moment_like_everything_that_did_not_come_about() -> None:
+    story = asked()
+    story.meet(yes(LINDA), WITHDRAW)
+    assert (story.case.state, story.case.reason) == (State.CLOSED, Reason.WITHDRAWN)
+    closes_at = story.case.closes_at
+    assert {mail.due_at for mail in story.mails[-2:]} == {closes_at}
+    assert [mail.kind for mail in story.mails[-2:]] == [MailKind.NOT_COME_ABOUT, MailKind.SUMMARY]
+
+
+def test_the_first_and_the_second_yes_get_the_same_receipt() -> None:
+    story = asked()
+    first = story.meet(yes(LINDA)).mails
+    second = story.meet(yes(NATASHA)).mails
+    assert [(mail.kind, mail.round) for mail in first] == [(mail.kind, mail.round) for mail in second]
+
+
+def test_rita_is_told_at_once_of_a_no_by_somebody_who_wishes_it() -> None:
+    story = asked()
+    story.meet(no(NATASHA, tell_requester=True))
+    [mail] = story.queued(MailKind.DECLINED, RITA)
+    assert mail.due_at is None
+    assert wants(story, MailKind.DECLINED, RITA, mail.round)
+
+
+def test_a_wish_to_tell_rita_that_was_taken_back_is_not_revived_by_the_other_side_s_wish() -> None:
+    story = asked()
+    story.meet(no(LINDA, tell_requester=True), Undo(LINDA), no(NATASHA, tell_requester=True))
+    about_linda, about_natasha = story.queued(MailKind.DECLINED, RITA)
+    assert not wants(story, MailKind.DECLINED, RITA, about_linda.round)
+    assert wants(story, MailKind.DECLINED, RITA, about_natasha.round)
+
+
+def test_a_no_said_twice_over_tells_rita_once() -> None:
+    story = asked()
+    story.meet(no(LINDA, tell_requester=True), yes(LINDA), no(LINDA, tell_requester=True))
+    rounds = [mail.round for mail in story.queued(MailKind.DECLINED, RITA)]
+    assert [wants(story, MailKind.DECLINED, RITA, round) for round in rounds] == [False, True]
+
+
+# Nobody is pestered.
+
+
+def test_one_reminder_leaves_where_rita_chose_it_and_only_to_who_is_silent() -> None:
+    story = asked(reminders=True)
+    story.meet(yes(LINDA))
+    story.wait(TIMING.remind_after)
+    assert story.queued(MailKind.REMINDER) == [Mail(MailKind.REMINDER, NATASHA)]
+    story.wait(DAY)
+    assert len(story.queued(MailKind.REMINDER)) == 1
+
+
+def test_no_reminder_leaves_where_rita_did_not_choose_it() -> None:
+    story = asked()
+    story.wait(TIMING.remind_after)
+    assert not story.queued(MailKind.REMINDER)
+
+
+def test_no_reminder_leaves_after_an_answer_that_was_taken_back() -> None:
+    story = asked(reminders=True)
+    story.meet(no(LINDA), Undo(LINDA))
+    story.wait(TIMING.remind_after)
+    assert [mail.to for mail in story.queued(MailKind.REMINDER)] == [NATASHA]
+
+
+def test_a_queued_reminder_is_not_wanted_any_more_after_an_answer_or_a_no_of_the_other_side() -> None:
+    story = asked(reminders=True)
+    story.wait(TIMING.remind_after)
+    assert wants(story, MailKind.REMINDER, NATASHA)
+    story.meet(no(LINDA))
+    assert not wants(story, MailKind.REMINDER, LINDA)
+    assert not wants(story, MailKind.REMINDER, NATASHA)
+
+
+def test_no_ask_leaves_while_a_no_stands_and_it_leaves_when_the_no_is_taken_back() -> None:
+    story = verified()
+    story.meet(ask_reached(LINDA), no(LINDA))
+    assert not wants(story, MailKind.ASK, NATASHA)
+    assert story.meet(Undo(LINDA)).mails[-1] == Mail(MailKind.ASK, NATASHA)
+    assert wants(story, MailKind.ASK, NATASHA)
+
+
+def test_a_reminder_of_an_ask_that_bounced_does_not_go_to_the_corrected_address() -> None:
+    story = asked(reminders=True)
+    story.wait(TIMING.remind_after)
+    story.meet(ask_bounced(NATASHA), Correct(NATASHA))
+    assert not wants(story, MailKind.REMINDER, NATASHA)
+    story.now += HOUR
+    story.meet(ask_reached(NATASHA))
+    assert not wants(story, MailKind.REMINDER, NATASHA)
+
+
+def test_never_again_counts_as_a_no_even_of_somebody_who_was_not_asked_yet() -> None:
+    story = asked(order="a_first")
+    with pytest.raises(NotAsked):
+        story.meet(no(NATASHA))
+    story.meet(never(NATASHA))
+    assert story.case.b.state is ConsentState.NO
+    story.meet(yes(LINDA))
+    assert not story.queued(MailKind.ASK, NATASHA)
+
+
+def test_never_again_is_not_answered_with_one_more_mail() -> None:
+    story = asked()
+    assert not story.meet(never(NATASHA)).mails
+
+
+# Ordered mode.
+
+
+@pytest.mark.parametrize(("order", "first", "second"), [("a_first", *SIDES), ("b_first", *reversed(SIDES))])
+def test_the_second_is_asked_only_after_the_first_yes(order: str, first: object, second: object) -> None:
+    story = asked(order=order)
+    assert [mail.to for mail in story.queued(MailKind.ASK)] == [first]
+    story.meet(yes(first))  # type: ignore[arg-type]
+    assert [mail.to for mail in story.queued(MailKind.ASK)] == [first, second]
+
+
+def test_the_second_is_never_asked_after_a_no() -> None:
+    story = asked(order="a_first")
+    story.meet(no(LINDA))
+    story.wait(2 * TIMING.answer_within)
+    assert not story.queued(MailKind.ASK, NATASHA)
+    assert story.case.reason is Reason.DECLINED
+
+
+def test_an_undo_by_the_first_takes_an_unsent_second_ask_back() -> None:
+    story = asked(order="a_first")
+    story.meet(yes(LINDA), Undo(LINDA))
+    assert story.case.b.state is ConsentState.WAITING
+    assert not wants(story, MailKind.ASK, NATASHA)
+    story.meet(yes(LINDA))
+    assert wants(story, MailKind.ASK, NATASHA)
+
+
+def test_an_undo_by_the_first_leaves_a_second_ask_alone_that_was_sent() -> None:
+    story = agreed(order="a_first")
+    story.meet(Undo(LINDA))
+    assert story.case.b.state is ConsentState.YES
+    story.meet(yes(LINDA))
+    assert story.case.state is State.AGREED
+
+
+def test_an_ask_taken_back_in_the_very_moment_it_was_accepted_can_be_answered() -> None:
+    story = asked(order="a_first")
+    story.meet(yes(LINDA), Undo(LINDA), ask_reached(NATASHA), yes(NATASHA))
+    assert story.case.b.state is ConsentState.YES
+
+
+def test_an_ask_taken_back_in_the_very_moment_it_was_refused_can_be_corrected() -> None:
+    story = asked(order="a_first")
+    story.meet(yes(LINDA), Undo(LINDA), ask_bounced(NATASHA))
+    assert story.queued(MailKind.UNDELIVERABLE, RITA)
+    story.meet(yes(LINDA), Correct(NATASHA))
+    assert story.queued(MailKind.ASK, NATASHA)[-1].round == 2
+
+
+# Addresses that cannot be reached.
+
+
+def test_a_bounce_while_the_other_yes_stands_leaves_that_yes_alone_and_tells_rita_at_once() -> None:
+    story = asked()
+    story.meet(yes(LINDA), ask_bounced(NATASHA))
+    assert (story.case.a.state, story.case.b.state) == (ConsentState.YES, ConsentState.UNDELIVERABLE)
+    [mail] = story.queued(MailKind.UNDELIVERABLE, RITA)
+    assert mail.due_at is None
+    assert wants(story, MailKind.UNDELIVERABLE, RITA, mail.round)
+
+
+def test_a_corrected_address_is_asked_in_a_round_of_its_own_and_the_old_link_is_revoked() -> None:
+    story = asked()
+    closes_at = story.case.closes_at
+    story.meet(yes(LINDA), ask_bounced(NATASHA))
+    story.wait(DAY)
+    assert story.meet(Correct(NATASHA)).mails == (Mail(MailKind.ASK, NATASHA, round=2),)
+    assert story.case.b.version == 2
+    assert story.case.closes_at == closes_at
+    assert not wants(story, MailKind.ASK, NATASHA, round=1)
+    assert wants(story, MailKind.ASK, NATASHA, round=2)
+
+
+def test_an_address_is_corrected_once_and_a_second_bounce_is_told_again() -> None:
+    story = asked()
+    story.meet(ask_bounced(NATASHA), Correct(NATASHA), ask_bounced(NATASHA))
+    with pytest.raises(NotCorrectable):
+        story.meet(Correct(NATASHA))
+    assert len({mail.round for mail in story.queued(MailKind.UNDELIVERABLE)}) == 2
+    story.wait(TIMING.answer_within)
+    assert story.case.reason is Reason.UNDELIVERABLE
+
+
+def test_the_bounces_of_both_addresses_are_told_apart() -> None:
+    story = asked()
+    story.meet(ask_bounced(LINDA), ask_bounced(NATASHA))
+    about_linda, about_natasha = story.queued(MailKind.UNDELIVERABLE, RITA)
+    story.meet(Correct(LINDA))
+    assert not wants(story, MailKind.UNDELIVERABLE, RITA, about_linda.round)
+    assert wants(story, MailKind.UNDELIVERABLE, RITA, about_natasha.round)
+
+
+def test_an_address_that_was_reached_or_answered_from_cannot_be_corrected() -> None:
+    story = asked()
+    with pytest.raises(NotCorrectable):
+        story.meet(Correct(LINDA))
+    story.meet(yes(NATASHA), Undo(NATASHA), ask_bounced(NATASHA))
+    assert story.case.b.state is ConsentState.ASKED
+    with pytest.raises(NotCorrectable):
+        story.meet(Correct(NATASHA))
+
+
+def test_an_address_cannot_be_corrected_past_the_closing_moment() -> None:
+    story = asked()
+    story.meet(ask_bounced(NATASHA))
+    story.now += TIMING.answer_within
+    with pytest.raises(NotCorrectable):
+        story.meet(Correct(NATASHA))
+
+
+def test_who_answers_although_the_ask_bounced_was_reached_after_all() -> None:
+    story = asked()
+    story.meet(ask_bounced(NATASHA), yes(NATASHA), yes(LINDA))
+    assert story.case.state is State.AGREED
+
+
+def test_an_ask_that_never_left_makes_the_case_undeliverable_not_unanswered() -> None:
+    story = verified()
+    story.meet(ask_reached(LINDA), yes(LINDA))
+    story.wait(TIMING.answer_within)
+    assert story.case.reason is Reason.UNDELIVERABLE
+
+
+# Envelopes that do not arrive.
+
+
+def test_one_envelope_refused_for_good_is_told_to_the_other_side_and_to_rita() -> None:
+    story = introducing()
+    story.meet(HandedOver(LINDA), introduction_reached(LINDA), introduction_bounced(NATASHA))
+    assert (story.case.state, story.case.reason) == (State.CLOSED, Reason.UNDELIVERABLE)
+    assert story.queued(MailKind.UNDELIVERED) == [Mail(MailKind.UNDELIVERED, LINDA)]
+    assert story.queued(MailKind.SUMMARY) == [Mail(MailKind.SUMMARY, RITA)]
+
+
+def test_an_envelope_refused_before_the_other_was_accepted_waits_for_the_other() -> None:
+    story = introducing()
+    story.meet(introduction_bounced(NATASHA))
+    assert story.case.state is State.INTRODUCING
+    assert wants(story, MailKind.INTRODUCTION, LINDA)
+    story.meet(introduction_reached(LINDA))
+    assert story.case.reason is Reason.UNDELIVERABLE
+    assert story.queued(MailKind.UNDELIVERED) == [Mail(MailKind.UNDELIVERED, LINDA)]
+
+
+def test_a_bounce_after_acceptance_is_told_to_rita_and_makes_the_case_undeliverable() -> None:
+    story = introduced()
+    story.meet(introduction_bounced(NATASHA))
+    assert [mail.to for mail in story.queued(MailKind.UNDELIVERED)] == [RITA]
+    assert story.case.state is State.INTRODUCED
+    story.wait(TIMING.follow_up_after)
+    story.wait(TIMING.confirm_within)
+    assert story.case.reason is Reason.UNDELIVERABLE
+
+
+def test_a_bounce_after_acceptance_does_not_matter_if_the_handoff_is_confirmed_after_all() -> None:
+    story = introduced()
+    story.meet(introduction_bounced(NATASHA), Confirm(LINDA, True))
+    assert (story.case.state, story.case.reason) == (State.CONFIRMED, None)
+
+
+def test_a_bounce_after_the_confirmation_is_told_to_rita_and_undoes_nothing() -> None:
+    story = introduced()
+    story.meet(Confirm(LINDA, True), introduction_bounced(NATASHA))
+    assert [mail.to for mail in story.queued(MailKind.UNDELIVERED)] == [RITA]
+    assert story.case.state is State.CONFIRMED
+
+
+# The requester is one of the two.
+
+
+def test_rita_s_verified_request_is_her_own_yes() -> None:
+    story = verified(requester_is=LINDA)
+    assert story.case.a.state is ConsentState.YES
+    assert story.mails == [Mail(MailKind.ASK, NATASHA)]
+    story.meet(ask_reached(NATASHA), yes(NATASHA))
+    assert story.case.state is State.AGREED
+
+
+def test_rita_as_one_of_the_two_withdraws_but_does_not_answer_or_undo() -> None:
+    story = asked(requester_is=LINDA)
+    with pytest.raises(NotAsked):
+        story.meet(no(LINDA))
+    with pytest.raises(NothingToUndo):
+        story.meet(Undo(LINDA))
+    story.meet(WITHDRAW)
+    assert story.case.reason is Reason.WITHDRAWN
+
+
+def test_rita_as_one_of_the_two_gets_one_merged_summary_and_no_copy() -> None:
+    story = asked(requester_is=LINDA, cc_requester=True)
+    story.meet(no(NATASHA))
+    story.wait(TIMING.answer_within)
+    assert [mail.kind for mail in story.mails if mail.to is not NATASHA] == [MailKind.SUMMARY]
+    assert not introduced(requester_is=LINDA, cc_requester=True).queued(MailKind.INTRODUCTION, RITA)
+
+
+def test_rita_s_own_word_does_not_confirm_the_handoff_but_the_other_s_does() -> None:
+    story = followed_up(requester_is=LINDA)
+    story.meet(Confirm(LINDA, True))
+    assert story.case.state is State.INTRODUCED
+    story.meet(Confirm(NATASHA, True))
+    assert story.case.state is State.CONFIRMED
+
+
+def test_rita_as_the_first_of_an_ordered_case_has_the_second_asked_at_once() -> None:
+    assert verified(requester_is=LINDA, order="a_first").mails == [Mail(MailKind.ASK, NATASHA)]
+
+
+# The follow-up and the end.
+
+
+def test_each_side_is_asked_once_whether_they_are_in_touch() -> None:
+    story = followed_up()
+    assert story.queued(MailKind.FOLLOW_UP) == [Mail(MailKind.FOLLOW_UP, side) for side in SIDES]
+    story.wait(DAY)
+    assert len(story.queued(MailKind.FOLLOW_UP)) == 2
+
+
+def test_an_outage_as_long_as_the_whole_follow_up_still_asks_before_it_closes() -> None:
+    story = introduced()
+    story.wait(TIMING.follow_up_after + TIMING.confirm_within + DAY)
+    assert story.case.state is State.INTRODUCED
+    assert wants(story, MailKind.FOLLOW_UP, NATASHA)
+    assert next_due_at(story.case, TIMING) == story.now + TIMING.confirm_within
+
+
+def test_a_handoff_that_nobody_confirms_is_closed_as_unconfirmed() -> None:
+    story = unconfirmed()
+    assert (story.case.state, story.case.reason) == (State.CLOSED, Reason.HANDOFF_UNCONFIRMED)
+    assert story.queued(MailKind.SUMMARY) == [Mail(MailKind.SUMMARY, RITA)]
+    assert not story.queued(MailKind.NOT_COME_ABOUT)
+
+
+def test_a_late_confirmation_turns_the_end_around_and_sends_no_second_summary() -> None:
+    story = unconfirmed()
+    story.now += 30 * DAY
+    story.meet(Confirm(NATASHA, True))
+    assert (story.case.state, story.case.reason) == (State.CONFIRMED, None)
+    assert len(story.queued(MailKind.SUMMARY)) == 1
+
+
+def test_a_no_to_the_follow_up_leaves_the_other_side_time_to_say_yes() -> None:
+    story = followed_up()
+    story.meet(Confirm(LINDA, False))
+    assert story.case.state is State.INTRODUCED
+    story.meet(Confirm(NATASHA, True))
+    assert story.case.state is State.CONFIRMED
+
+
+def test_there_is_nothing_to_confirm_before_both_were_introduced() -> None:
+    story = introducing()
+    story.meet(HandedOver(LINDA), introduction_reached(LINDA))
+    with pytest.raises(NotIntroduced):
+        story.meet(Confirm(LINDA, True))
+
+
+def test_a_mail_result_that_comes_after_the_end_is_an_event_and_nothing_else() -> None:
+    story = asked()
+    story.meet(WITHDRAW)
+    before = story.case
+    story.meet(ask_bounced(NATASHA), Failed(MailKind.INTRODUCTION, NATASHA))
+    assert story.case == before
+    assert story.events[-2:] == ["mail failed", "mail failed"]
+
+
+def test_all_of_it_works_with_durations_of_nothing() -> None:
+    nothing = timedelta(0)
+    story = Story()
+    story.timing = type(TIMING)(DAY, nothing, nothing, nothing, nothing, DAY)
+    story.meet(VERIFY, ask_reached(LINDA), ask_reached(NATASHA), yes(LINDA), yes(NATASHA), TICK)
+    story.meet(introduction_reached(LINDA), introduction_reached(NATASHA), TICK)
+    assert story.case.reason is Reason.HANDOFF_UNCONFIRMED
