@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
@@ -55,9 +56,13 @@ def celery_config(settings: Settings) -> dict[str, Any]:
 
 
 class Nudger:
-    """Sends ids to tasks by name after a commit, and never lets the broker hold up the caller."""
+    """Sends ids to tasks by name after a commit, and never lets the broker hold up the caller.
 
-    def __init__(self, settings: Settings) -> None:
+    ``monotonic`` is the clock, in seconds, that the silence after a failure is measured with.
+    """
+
+    def __init__(self, settings: Settings, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._celery = Celery("twoyes-nudges", set_as_current=False)
         self._celery.conf.update(celery_config(settings))
         self._celery.conf.broker_transport_options = {
@@ -69,22 +74,23 @@ class Nudger:
 
     def __call__(self, nudges: Nudges) -> None:
         """Nudge each task about its ids; a failure is logged and followed by silence."""
-        if time.monotonic() < self._quiet_until:
+        if self._monotonic() < self._quiet_until:
             return
         try:
             for task, ids in nudges.items():
                 self._celery.send_task(task, args=[ids], retry=False)
         except Exception as error:
             # Whatever the broker's client raises, the commit stands and the sweep follows.
-            self._quiet_until = time.monotonic() + SILENCE
+            self._quiet_until = self._monotonic() + SILENCE
             log.warning("no nudges for %d s, the sweep follows: %s", SILENCE, type(error).__name__)
 
     def is_up(self) -> bool:
         """Whether the broker answers, asked within the same short timeouts."""
         try:
             with self._celery.connection_for_write() as connection:
-                # Kombu's Redis channel pings the server when it is opened.
-                connection.channel()
+                # Kombu's Redis transport pings the server when it connects. Without a limit of its own
+                # it would sleep for two seconds and try once more, whatever the timeouts say.
+                connection.ensure_connection(max_retries=0)
         except Exception:
             return False
         return True

@@ -116,7 +116,7 @@ def written(introduction: Introduction, kind: MailKind, to: Role) -> str:
 def part(message: EmailMessage, kind: str) -> str:
     body = message.get_body((kind,))
     assert body is not None
-    return str(body.get_content())
+    return str(body.get_content()).replace("\r\n", "\n")
 
 
 def named(name: str) -> introductions.Request:

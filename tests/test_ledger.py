@@ -6,7 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from lifecycle.builders import (
+
+from service.ledger import Entry, Facts, Marks, Outcome, judge, marks
+from service.lifecycle import Confirm, Reason
+
+from .lifecycle.builders import (
     LINDA,
     NATASHA,
     SIDES,
@@ -25,9 +29,6 @@ from lifecycle.builders import (
     unconfirmed,
     yes,
 )
-
-from service.ledger import Entry, Facts, Marks, Outcome, judge, marks
-from service.lifecycle import Confirm, Reason
 
 ALL = frozenset(SIDES)
 FACTS = Facts("a new reception", needs=frozenset({LINDA}), looking=frozenset({LINDA}), endorsed=ALL)

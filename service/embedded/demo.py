@@ -74,7 +74,7 @@ class Stage:
         self._console.print(f"\n[bold]{text}[/bold]")
 
     def say(self, text: str) -> None:
-        self._console.print(f"  {text}", highlight=False)
+        self._console.print(f"  {text}", highlight=False, soft_wrap=True)
 
     def request(self, a: Person, b: Person, need: str) -> None:
         """Rita fills in the form, looks at the preview, sends it, and confirms her address."""
@@ -89,12 +89,13 @@ class Stage:
         self._post(browser, "/", fields)
         self._post(browser, "/", {**fields, "action": "send"})
         self.say(f"Rita asks to bring {a.name} and {b.name} together: {need}")
-        self._post(browser, self._link(RITA, "/r/"), {"action": "verify"})
+        self._post(browser, self._link(RITA, "/r/", "confirm"), {"action": "verify"})
         self.say("Rita confirms her address; both are asked.")
 
-    def answer(self, person: Person, answer: str) -> None:
-        self._post(requests.Session(), self._link(person.email, "/a/"), {"answer": answer})
-        self.say(f"{person.name} says {answer}.")
+    def answer(self, person: Person, answer: str, looking: str = "") -> None:
+        fields = {"answer": answer, "looking": looking}
+        self._post(requests.Session(), self._link(person.email, "/a/"), fields)
+        self.say(f"{person.name} says {answer}{', and is looking now' if looking else ''}.")
 
     def confirm(self, person: Person) -> None:
         self._post(requests.Session(), self._link(person.email, "/f/"), {"answer": "yes"})
@@ -110,7 +111,8 @@ class Stage:
         """Wait, with a spinner, until something is found. Raises CannotRun if it never is."""
         end = time.monotonic() + PATIENCE
         columns = SpinnerColumn(), TextColumn("waiting for {task.description}"), TimeElapsedColumn()
-        with Progress(*columns, console=self._console, transient=True) as progress:
+        quiet = not self._console.is_terminal
+        with Progress(*columns, console=self._console, transient=True, disable=quiet) as progress:
             progress.add_task(what, total=None)
             while (result := found()) is None:
                 if time.monotonic() > end:
@@ -118,13 +120,15 @@ class Stage:
                 time.sleep(0.1)
         return result
 
-    def _link(self, to: str, path: str) -> str:
+    def _link(self, to: str, path: str, subject: str = "") -> str:
         """Open the newest unopened mail to somebody that has such a link, and take the link."""
         pattern = rf"{re.escape(self._url)}({path}\S+)"
-        mail = self.until(
-            f"a mail to {to}",
-            lambda: self._find(to, lambda m: m.key not in self._opened and bool(re.search(pattern, m.text))),
-        )
+
+        def fits(mail: CaughtMail) -> bool:
+            fresh = mail.key not in self._opened and subject in mail.subject
+            return fresh and bool(re.search(pattern, mail.text))
+
+        mail = self.until(f"a mail to {to}", lambda: self._find(to, fits))
         self._opened.add(mail.key)
         self.say(f"[green]mail[/green] to {to}: “{mail.subject}”")
         found = re.search(pattern, mail.text)
@@ -157,15 +161,15 @@ def play() -> None:
 def _tell(stage: Stage) -> None:
     stage.title("1. A referral")
     stage.request(LINDA, NATASHA, "A new interior for the salon before spring.")
-    stage.answer(LINDA, "yes")
+    stage.answer(LINDA, "yes", looking="yes")
     stage.answer(NATASHA, "yes")
-    stage.mail(LINDA.email, "Introducing")
+    stage.mail(LINDA.email, ", meet ")
     stage.confirm(NATASHA)
     stage.title("2. Introduced, but nobody confirms")
     stage.request(UMA, VIKTOR, "Somebody to put two years of receipts in order.")
     stage.answer(UMA, "yes")
     stage.answer(VIKTOR, "yes")
-    stage.mail(VIKTOR.email, "Introducing")
+    stage.mail(VIKTOR.email, ", meet ")
     stage.title("3. Declined")
     stage.request(OMAR, PETRA, "Photographs of forty bicycles for a catalogue.")
     stage.answer(OMAR, "yes")

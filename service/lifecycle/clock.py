@@ -51,7 +51,7 @@ def _why_not(case: Case) -> Reason:
         return Reason.DECLINED
     never_reached = any(
         side.state is ConsentState.UNDELIVERABLE
-        or (side.state is ConsentState.ASKED and side.asked_at is None)
+        or (side.state is ConsentState.ASKED and side.asked_at is None and not side.answers)
         for _, side in case.sides
     )
     return Reason.UNDELIVERABLE if never_reached else Reason.NO_ANSWER

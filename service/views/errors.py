@@ -85,7 +85,10 @@ HTTP: dict[int, tuple[str, str]] = {
     404: ("There is no page here", "If you came by a link of ours, please open it once more from the email."),
     405: ("This page cannot do that", "Please go back and use the buttons on the page."),
     413: ("That was too much text", "Please go back and shorten what you wrote."),
-    500: ("Something went wrong on our side", "Nothing was recorded. Please try again in a minute."),
+    500: (
+        "Something went wrong on our side",
+        "We are sorry. Please go back in a minute and look whether what you did is on record.",
+    ),
 }
 
 

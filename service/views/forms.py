@@ -2,88 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import StrEnum
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from wtforms import BooleanField, Field, Form, RadioField, StringField, TextAreaField
-from wtforms.validators import StopValidation, ValidationError
 
 from service import free_text
 from service.introductions import Party, Request, Shared
 from service.lifecycle import Order, Role
 from service.models import Consent, FirstWriter, Need, Sought, canonical
 
-Result = TypeVar("Result")
+from .checks import Allowed, Given, Mailable, NotOwnSide, OneOf, OptionalOnOwnSide
 
 NEITHER = "neither"
 OFF = (False, "", "0", "n", "no", "off", "false")
-
-
-class Given:
-    """The field must not be empty; the message says what is missing."""
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-
-    def __call__(self, _: Form, field: Field) -> None:
-        if not field.data:
-            raise StopValidation(self.message)
-
-
-class Allowed:
-    """The text is short enough, and one of the checks of `service.free_text` passes it."""
-
-    def __init__(self, check: Callable[[str], None], longest: int) -> None:
-        self.check, self.longest = check, longest
-
-    def __call__(self, _: Form, field: Field) -> None:
-        text = field.data or ""
-        if len(text) > self.longest:
-            raise ValidationError(f"Please keep this to {self.longest} characters; it has {len(text)} now.")
-        if text:
-            _as_message(self.check, text)
-
-
-class Mailable:
-    """An email address, kept from here on in the form that plain SMTP takes."""
-
-    def __call__(self, _: Form, field: Field) -> None:
-        field.data = _as_message(free_text.clean_email, field.data)
-
-
-class OneOf:
-    """One of an enum's words, or of the words given."""
-
-    def __init__(self, words: type[StrEnum] | tuple[str, ...], message: str = "Please choose one.") -> None:
-        self.words, self.message = [str(word) for word in words], message
-
-    def __call__(self, _: Form, field: Field) -> None:
-        if field.data not in self.words:
-            raise StopValidation(self.message)
-
-
-class NotOwnSide:
-    """Nothing is asked about the side that the requester is: it is filled from the requester."""
-
-    def __call__(self, form: Form, field: Field) -> None:
-        if form["requester_is"].data == field.name[0]:
-            raise StopValidation
-
-
-class OptionalOnOwnSide:
-    """On the side that the requester is, an empty field will do."""
-
-    def __call__(self, form: Form, field: Field) -> None:
-        if form["requester_is"].data == field.name[0] and not field.data:
-            raise StopValidation
-
-
-def _as_message(check: Callable[[str], Result], text: str) -> Result:
-    try:
-        return check(text)
-    except free_text.NotAllowed as refusal:
-        raise ValidationError(str(refusal)) from None
 
 
 def _name(label: str, *before: Any, **more: Any) -> StringField:
@@ -107,9 +38,7 @@ def _text(label: str, *before: Any, **more: Any) -> TextAreaField:
 
 def _radio(label: str, words: Any, choices: dict[str, str], default: str | None, **more: Any) -> RadioField:
     # WTForms' own check says "Not a valid choice", which helps nobody.
-    return RadioField(
-        label, [OneOf(words)], choices=list(choices.items()), default=default, validate_choice=False, **more
-    )
+    return RadioField(label, [OneOf(words)], choices=choices, default=default, validate_choice=False, **more)
 
 
 class RequestForm(Form):
@@ -278,7 +207,7 @@ class AnswerForm(Form):
     )
     looking = RadioField(
         "Are you looking for this now?",
-        choices=[("yes", "Yes, I am looking now"), ("no", "No, not at the moment")],
+        choices={"yes": "Yes, I am looking now", "no": "No, not at the moment"},
         validate_choice=False,
     )
     tell_requester = BooleanField(false_values=OFF)

@@ -18,6 +18,7 @@ from service.lifecycle import (
     HandedOver,
     Mail,
     MailKind,
+    Order,
     Role,
     Tick,
     Timing,
@@ -91,10 +92,10 @@ def every_command() -> Iterable[Command]:
 class Story:
     """A case and what happened to it: meet() a command, wait(), and look at what was queued."""
 
-    def __init__(self, timing: Timing = TIMING, **about: Any) -> None:
+    def __init__(self, timing: Timing = TIMING, order: str = "together", **about: Any) -> None:
         self.timing = timing
         self.now = START
-        self.case = Case(START, **about)
+        self.case = Case(START, order=Order(order), **about)
         self.mails: list[Mail] = []
         self.events: list[str] = []
 
@@ -134,7 +135,7 @@ def asked(**about: Any) -> Story:
 def agreed(**about: Any) -> Story:
     """Both have said yes, and the hold runs."""
     story = asked(**about)
-    first = NATASHA if story.case.order == "b_first" else LINDA
+    first = NATASHA if story.case.order is Order.B_FIRST else LINDA
     second = NATASHA if first is LINDA else LINDA
     for side in (first, second):
         if side is not story.case.requester_is:

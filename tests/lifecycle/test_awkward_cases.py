@@ -1,4 +1,4 @@
-"""The awkward cases of the design, each by name (docs/design.md, section 3 and "Answers to the awkward cases")."""
+"""The awkward cases of docs/design.md (section 3, "Answers to the awkward cases"), each by name."""
 
 from __future__ import annotations
 
@@ -515,6 +515,13 @@ def test_an_ask_that_never_left_makes_the_case_undeliverable_not_unanswered() ->
     story.meet(ask_reached(LINDA), yes(LINDA))
     story.wait(TIMING.answer_within)
     assert story.case.reason is Reason.UNDELIVERABLE
+
+
+def test_who_answered_an_ask_of_which_a_second_try_failed_and_took_it_back_was_reached_all_the_same() -> None:
+    story = verified()
+    story.meet(ask_reached(LINDA), ask_bounced(NATASHA), yes(NATASHA), Undo(NATASHA))
+    story.wait(TIMING.answer_within)
+    assert story.case.reason is Reason.NO_ANSWER
 
 
 # Envelopes that do not arrive.

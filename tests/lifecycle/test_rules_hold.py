@@ -348,7 +348,8 @@ class TheWorld(RuleBasedStateMachine):
     def what_the_case_waits_for_is_really_on_its_way(self) -> None:
         case = self.world.case
         for role, side in case.sides:
-            unsent = case.state is State.ASKING and side.state is ConsentState.ASKED and not side.asked_at
+            silent = side.state is ConsentState.ASKED and not side.answers
+            unsent = case.state is State.ASKING and silent and not side.asked_at
             if unsent and not case.a_no_stands and self.world.now < (case.closes_at or START):
                 assert self.is_on_its_way((MailKind.ASK, role, 1 + side.corrected))
             if side.envelope is Envelope.QUEUED:
