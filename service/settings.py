@@ -203,14 +203,19 @@ def load(environ: Mapping[str, str]) -> Settings:
     """
     values = dict(given(environ))
     values.setdefault("PUBLIC_URL", f"http://127.0.0.1:{values.get('PORT', 8000)}")
-    host = urlsplit(values["PUBLIC_URL"]).hostname or "localhost"
-    values.setdefault("MAIL_DEFAULT_SENDER", f"TwoYes <twoyes@{host}>")
+    values.setdefault("MAIL_DEFAULT_SENDER", f"TwoYes <twoyes@{_mail_domain(values['PUBLIC_URL'])}>")
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError("\n".join(_complaints(error))) from None
     _check_together(settings)
     return settings
+
+
+def _mail_domain(public_url: str) -> str:
+    """The host of the pages; a bare IP address is no mail domain (RFC 5321 4.1.3)."""
+    host = urlsplit(public_url).hostname or "localhost"
+    return "localhost" if re.fullmatch(r"[\d.]+|.*:.*", host) else host
 
 
 def given(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

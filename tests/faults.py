@@ -61,6 +61,8 @@ AT_ONCE = 40
 """How many cases are played at a time."""
 CLIENTS = 6
 """How many threads press buttons."""
+RISES_WITHIN = 60.0
+"""Seconds within which what was killed must work again."""
 GIVE_UP = 60.0
 """Seconds after which somebody waits for a mail no longer."""
 
@@ -277,23 +279,25 @@ class Hand(threading.Thread):
 
     def run(self) -> None:
         try:
-            while not self._over.wait(self._random.uniform(0.3, 2.5)):
+            while not self._over.wait(self._random.uniform(0.0, 3.0)):
                 name = self._random.choices(list(KILLS), list(KILLS.values()))[0]
+                self.kills[name.partition("-")[0]] += 1
                 self._strike(name, self._random.uniform(0.0, 1.0))
         except BaseException as error:
             self.error = error
 
     def _strike(self, name: str, pause: float) -> None:
-        victim = self._broker if name == "redis" else self._processes
-        self.kills[name.partition("-")[0]] += 1
-        if isinstance(victim, Broker):
-            victim.kill()
+        if name == "redis":
+            self._broker.kill()
             self._over.wait(pause)
-            victim.start()
-        else:
-            victim.kill(name)
-            self._over.wait(pause)
-            victim.start(name)
+            self._broker.start()
+            return
+        self._processes.kill(name)
+        self._over.wait(pause)
+        self._processes.start(name)
+        # Most often it may stand up again first: otherwise nobody would ever work on a slow machine.
+        if self._random.random() < 0.8:
+            eventually(lambda: self._over.is_set() or self._processes.is_up(name), RISES_WITHIN, name)
 
     def __enter__(self) -> Self:
         self.start()
@@ -310,7 +314,10 @@ class Hand(threading.Thread):
 
 
 class SlowRelay(FaultySmtp):
-    """A relay that sometimes takes its time: after DATA, where an undo may overtake the mail, and at the dot."""
+    """A relay that sometimes takes its time.
+
+    After DATA an undo may overtake the mail; at the dot a worker may be killed in the handover.
+    """
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -531,7 +538,7 @@ def play(
         settings = {**relay.environ, **SETTINGS, "ANSWER_WITHIN": f"{answer_within:.0f}s"}
         processes.environ = environ(database_url, broker.url, settings)
         processes.start("web", "worker", "worker-2", "beat")
-        processes.wait_until_served()
+        processes.wait_for("web", "worker", "worker-2")
         say(f"everything runs; {count} cases begin")
         hand, crowd = Hand(seed, processes, broker), Crowd(everybody, processes.url, boxes, say)
         with hand:

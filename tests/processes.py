@@ -1,4 +1,4 @@
-"""Real processes for tests: the Procfile's own lines, a Redis, a PostgreSQL, all on private sockets and ports.
+"""Real processes for tests: the Procfile's own lines, a Redis, a PostgreSQL, on private sockets and ports.
 
 ::
 
@@ -86,6 +86,7 @@ class Processes:
         self._logs = logs
         self._lines: dict[str, str] = parse_procfile((ROOT / "Procfile").read_text()).processes
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._began: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +109,8 @@ class Processes:
             self._running[name] = self._spawn(name, self._lines[name.partition("-")[0]])
 
     def _spawn(self, name: str, line: str) -> subprocess.Popen[bytes]:
-        with (self._logs / f"{name}.log").open("ab") as log:
+        with self._log(name).open("ab") as log:
+            self._began[name] = log.tell()
             return subprocess.Popen(
                 # Without `exec` some shells stay in front of the command and take its signals.
                 f"exec {line}",
@@ -146,15 +148,22 @@ class Processes:
         process = self._spawn(name, self._lines[name])
         assert process.wait(PATIENCE) == 0, self.last_words()
 
-    def log(self, name: str) -> str:
-        return (self._logs / f"{name}.log").read_text(errors="replace")
+    def _log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
 
-    def wait_for(self, name: str, said: str) -> None:
-        """Wait until a process has printed something since the last time it was started."""
-        eventually(lambda: said in self.log(name), PATIENCE, f"“{said}” from {name}")
+    def said(self, name: str) -> str:
+        """What a process has printed since it was started last."""
+        return self._log(name).read_bytes()[self._began[name] :].decode(errors="replace")
 
-    def wait_until_served(self) -> None:
-        eventually(lambda: self.healthz()[0] == http.HTTPStatus.OK, PATIENCE, "/healthz")
+    def is_up(self, name: str) -> bool:
+        """Whether web answers, or a worker has reached its broker."""
+        if name == "web":
+            return self.healthz()[0] == http.HTTPStatus.OK
+        return " ready." in self.said(name)
+
+    def wait_for(self, *names: str) -> None:
+        for name in names:
+            eventually(lambda name=name: self.is_up(name), PATIENCE, name)
 
     def healthz(self) -> tuple[int, str]:
         """Status and body of /healthz; status 0 when nobody answers."""

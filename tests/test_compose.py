@@ -351,6 +351,16 @@ def test_the_introduction_is_one_message_to_both_that_reply_all_answers() -> Non
         assert "https://" not in body
 
 
+def test_the_introduction_is_the_same_bytes_however_often_and_whenever_it_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    introduction = case(hold_until=NOW)
+    first = raw(introduction, MailKind.INTRODUCTION, Role.A)
+    monkeypatch.setattr("time.time", lambda: 4_000_000_000.0)
+    assert raw(introduction, MailKind.INTRODUCTION, Role.A) == first
+    assert parsed(first)["Date"].datetime == NOW
+
+
 @pytest.mark.parametrize("change", [{"cc_requester": False}, {"requester_is": Role.A}])
 def test_the_requester_gets_no_copy_of_their_own_unless_they_are_a_third_who_wants_one(
     change: dict[str, object],

@@ -96,6 +96,7 @@ def test_starttls_and_tls_from_the_first_byte_are_refused_together() -> None:
 
 def test_the_public_address_and_the_sender_follow_from_the_port_and_the_host() -> None:
     assert load({**GOOD, "PORT": "8123"}).PUBLIC_URL == "http://127.0.0.1:8123"
+    assert load({**GOOD, "PORT": "8123"}).MAIL_DEFAULT_SENDER == "TwoYes <twoyes@localhost>"
     settings = load({**GOOD, "PUBLIC_URL": "https://twoyes.example.org/"})
     assert settings.PUBLIC_URL == "https://twoyes.example.org"
     assert settings.MAIL_DEFAULT_SENDER == "TwoYes <twoyes@twoyes.example.org>"

@@ -67,6 +67,8 @@ def introduction_message(introduction: Introduction, message_id: str, settings: 
         to=both,
         cc=[requester] if copied else [],
         reply_to=both,
+        # Each envelope may write it anew: the end of the hold is the same moment for all of them.
+        at=introduction.hold_until,
         subject=written.subject,
         text=written.text,
         html=written.html,

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from email import policy
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -44,7 +45,10 @@ class Address:
 
 
 class FixedMessage(flask_mail.Message):
-    """A message of two parts, text and HTML, that is always the same bytes but for its Date."""
+    """A message of two parts, text and HTML: the same bytes each time it is written with the same ``at``.
+
+    Without ``at`` its Date is the moment of writing.
+    """
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class FixedMessage(flask_mail.Message):
         html: str,
         cc: list[Address] | None = None,
         reply_to: list[Address] | None = None,
+        at: datetime | None = None,
     ) -> None:
         super().__init__(
             subject=one_line(subject),
@@ -64,6 +69,7 @@ class FixedMessage(flask_mail.Message):
             sender=sender.email,
             body=text,
             html=html,
+            date=at.timestamp() if at else None,
         )
         self.msgId = message_id
         self._people = {"From": [sender], "To": to, "Cc": cc or [], "Reply-To": reply_to or []}

@@ -6,7 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("short", max_examples=150, deadline=None, derandomize=True, database=None)
+settings.register_profile("short", max_examples=400, deadline=None, derandomize=True, database=None)
 settings.register_profile(
     "campaign",
     max_examples=4000,

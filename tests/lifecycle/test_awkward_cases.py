@@ -235,6 +235,8 @@ def test_a_deadline_that_passes_during_the_hold_does_not_stop_it() -> None:
     assert story.case.closes_at is not None
     story.now = story.case.closes_at - MINUTE
     story.meet(yes(NATASHA))
+    story.wait(MINUTE)
+    assert story.case.state is State.AGREED
     story.wait(TIMING.hold_for)
     assert story.case.state is State.INTRODUCING
 
@@ -349,6 +351,13 @@ def test_no_reminder_leaves_after_an_answer_that_was_taken_back() -> None:
     story.meet(no(LINDA), Undo(LINDA))
     story.wait(TIMING.remind_after)
     assert [mail.to for mail in story.queued(MailKind.REMINDER)] == [NATASHA]
+
+
+def test_a_queued_reminder_is_not_wanted_any_more_after_an_answer_that_was_taken_back() -> None:
+    story = asked(reminders=True)
+    story.wait(TIMING.remind_after)
+    story.meet(yes(NATASHA), Undo(NATASHA))
+    assert not wants(story, MailKind.REMINDER, NATASHA)
 
 
 def test_a_queued_reminder_is_not_wanted_any_more_after_an_answer_or_a_no_of_the_other_side() -> None:
@@ -494,6 +503,13 @@ def test_an_address_that_was_reached_or_answered_from_cannot_be_corrected() -> N
     assert story.case.b.state is ConsentState.ASKED
     with pytest.raises(NotCorrectable):
         story.meet(Correct(NATASHA))
+
+
+def test_an_address_corrected_while_a_no_stands_is_asked_only_when_the_no_is_taken_back() -> None:
+    story = asked()
+    story.meet(ask_bounced(NATASHA), no(LINDA))
+    assert not story.meet(Correct(NATASHA)).mails
+    assert Mail(MailKind.ASK, NATASHA, round=2) in story.meet(Undo(LINDA)).mails
 
 
 def test_an_address_cannot_be_corrected_past_the_closing_moment() -> None:

@@ -8,6 +8,7 @@ count as one kind.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from itertools import product
@@ -216,6 +217,13 @@ def test_an_envelope_is_handed_over_exactly_while_the_outbox_is_told_that_it_is_
             wanted = still_wanted(case, MailKind.INTRODUCTION, command.to, 1)
             assert (name_of(result) == "ok") == wanted
             assert not wanted or case.both_said_yes
+
+
+def test_the_fence_looks_at_the_answers_themselves_and_not_only_at_the_state() -> None:
+    for case, now in explored():
+        if case.state is State.INTRODUCING:
+            broken = replace(case, b=replace(case.b, state=ConsentState.NO))
+            assert name_of(outcome(broken, now, HandedOver(LINDA))) == "NotAgreed"
 
 
 def test_whatever_changes_leaves_an_event() -> None:
