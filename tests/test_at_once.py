@@ -145,3 +145,16 @@ def test_an_undo_and_the_introduction_never_both_win(
             else:
                 assert case.state is State.INTRODUCED
                 assert len(ours) == 2
+
+
+def test_a_lock_reads_anew_what_was_read_before_it(
+    db: Database, settings: Settings, clock: HandClock
+) -> None:
+    tokens = asked(db, settings, clock, 1)
+    with db.transaction() as late:
+        early = introductions.by_answer_link(late, settings, tokens[Role.A])
+        assert [consent.state for consent in early.introduction.consents] == [ConsentState.ASKED] * 2
+        with db.transaction() as session:
+            introductions.answer(session, settings, tokens[Role.B], True, Shared(), False, "words", clock())
+        introductions.answer(late, settings, tokens[Role.A], True, Shared(), False, "words", clock())
+        assert early.introduction.state is State.AGREED

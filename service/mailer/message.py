@@ -13,10 +13,10 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
-from email.utils import formatdate
+from email.utils import format_datetime
 
 import flask_mail
 
@@ -69,8 +69,8 @@ class FixedMessage(flask_mail.Message):
             sender=sender.email,
             body=text,
             html=html,
-            date=at.timestamp() if at else None,
         )
+        self._written_at = at.astimezone(UTC) if at else datetime.now(UTC)
         self.msgId = message_id
         self._people = {"From": [sender], "To": to, "Cc": cc or [], "Reply-To": reply_to or []}
 
@@ -87,7 +87,7 @@ class FixedMessage(flask_mail.Message):
             if people:
                 yield name, ",\r\n ".join(person.header() for person in people)
         yield "Subject", _unstructured(self.subject)
-        yield "Date", formatdate(self.date)
+        yield "Date", format_datetime(self._written_at)
         yield "Message-ID", one_line(self.msgId)
         # RFC 3834: an out-of-office reply to one of these would reach nobody. Exchange looks at the other.
         yield "Auto-Submitted", "auto-generated"
