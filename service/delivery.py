@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from . import decisions, lifecycle, outbox
 from .clock import Clock
 from .db import Database
-from .lifecycle import Accepted, Failed, HandedOver, MailKind, Role
+from .lifecycle import HandedOver, MailKind
 from .limits import is_suppressed
 from .mailer.compose import compose, envelope_sender
 from .mailer.smtp import Kind, Outcome, SmtpSession
-from .models import Event, Installation, Introduction, MailState, OutboxMail
+from .models import MailState, OutboxMail
+from .results import UNWANTED, LockedMail, relay_is_paused
 from .settings import Settings
 
 BATCH = 20
-SUPPRESSED = "this address is suppressed"
-UNWANTED = "not wanted any more"
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +39,6 @@ class Leased(NamedTuple):
 
     id: int
     introduction_id: int
-    kind: MailKind
-    to: Role
-    round: int
     recipient: str
     lease: str
 
@@ -57,44 +52,52 @@ def deliver(db: Database, settings: Settings, clock: Clock, ids: Sequence[int] |
     return accepted
 
 
-def settle(db: Database, settings: Settings, now: datetime) -> None:
+def settle(db: Database, settings: Settings, clock: Clock) -> None:
     """Decide about the mails whose sender died in the handover, and those that lost their use."""
+    now = clock()
     with db.reading() as session:
-        lost = [(row.id, row.introduction_id) for row in outbox.lost_handovers(session, now)]
-        useless = [(row.id, row.introduction_id) for row in outbox.useless(session, now)]
-    for mail_id, introduction_id in lost:
-        with db.transaction() as session:
-            introduction, row = _lock(session, introduction_id, mail_id)
-            if row and row.state is MailState.HANDOVER and row.leased_until and row.leased_until < now:
-                _unknown(session, settings, introduction, row, "the sender died in the handover", now)
-    for mail_id, introduction_id in useless:
-        with db.transaction() as session:
-            introduction, row = _lock(session, introduction_id, mail_id)
-            if row and outbox.is_useless(row, now):
-                _failed(session, settings, introduction, row, row.reply or "tried until it had no use", now)
+        waiting = [*outbox.lost_handovers(session, now), *outbox.useless(session, now)]
+        found = [(row.introduction_id, row.id) for row in waiting]
+    for introduction_id, mail_id in found:
+        try:
+            with db.transaction() as session:
+                mail = LockedMail.of(session, settings, introduction_id, mail_id, now)
+                if mail:
+                    _settle_one(mail)
+        except Exception:
+            # One broken row must not keep the others from what is due to them.
+            log.exception("mail %s could not be settled", mail_id)
+
+
+def _settle_one(mail: LockedMail) -> None:
+    if outbox.is_lost(mail.row, mail.now):
+        mail.unknown("the sender died in the handover")
+    elif outbox.is_useless(mail.row, mail.now):
+        mail.useless()
 
 
 def retry_by_hand(session: Session, mail_id: int, now: datetime) -> None:
     """An operator wants a failed or unknown mail tried once more. Raises NotRetriable."""
-    mail = session.get(OutboxMail, mail_id)
-    if mail is None:
+    row = session.get(OutboxMail, mail_id)
+    if row is None:
         raise NotRetriable(f"There is no mail {mail_id}.")
-    introduction, row = _lock(session, mail.introduction_id, mail_id)
-    if row is None or row.state not in (MailState.FAILED, MailState.UNKNOWN):
+    case = decisions.lock(session, row.introduction_id).to_case()
+    session.refresh(row, with_for_update=True)
+    if row.state not in (MailState.FAILED, MailState.UNKNOWN):
         raise NotRetriable(f"Mail {mail_id} has neither failed nor is it unknown, so it is left alone.")
     # A case goes on as soon as it knows of a failed envelope; it cannot be told otherwise later.
     settled = row.kind is MailKind.INTRODUCTION and row.state is MailState.FAILED
-    if settled or not lifecycle.still_wanted(introduction.to_case(), row.kind, row.to, row.round):
+    if settled or not lifecycle.still_wanted(case, row.kind, row.to, row.round):
         raise NotRetriable(f"Mail {mail_id} is not wanted any more: its case went on without it.")
     outbox.retry_by_hand(row, now)
 
 
 def _lease(db: Database, settings: Settings, now: datetime, ids: Sequence[int] | None) -> list[Leased]:
     with db.transaction() as session:
-        if _relay_is_paused(session, now):
+        if relay_is_paused(session, now):
             return []
         return [
-            Leased(row.id, row.introduction_id, row.kind, row.to, row.round, row.recipient, str(row.lease))
+            Leased(row.id, row.introduction_id, row.recipient, str(row.lease))
             for row in outbox.claim(session, settings, now, BATCH, ids)
         ]
 
@@ -121,8 +124,7 @@ def _release(db: Database, batch: list[Leased]) -> None:
 
 def _deliver_one(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mail: Leased) -> Kind:
     outcome = _send(db, settings, clock, smtp, mail)
-    with db.transaction() as session:
-        _record(session, settings, mail, outcome, clock())
+    _record(db, settings, mail, outcome, clock())
     log.info("mail %s of introduction %s: %s", mail.id, mail.introduction_id, outcome.kind.value)
     return outcome.kind
 
@@ -144,7 +146,9 @@ def _render(db: Database, settings: Settings, mail: Leased) -> bytes | None:
     """The message as it is now, or None if nobody wants it any more."""
     with db.reading() as session:
         row = session.get(OutboxMail, mail.id)
-        if row is None or not _is_wanted(row.introduction, mail) or is_suppressed(session, mail.recipient):
+        if row is None or is_suppressed(session, row.recipient):
+            return None
+        if not lifecycle.still_wanted(row.introduction.to_case(), row.kind, row.to, row.round):
             return None
         return row.body if row.body is not None else compose(row, settings)
 
@@ -152,153 +156,18 @@ def _render(db: Database, settings: Settings, mail: Leased) -> bytes | None:
 def _fence(db: Database, settings: Settings, mail: Leased, now: datetime) -> bool:
     """Commit the handover if, at this very moment, the mail may still go."""
     with db.transaction() as session:
-        introduction, row = _lock(session, mail.introduction_id, mail.id)
-        if row is None or not _is_wanted(introduction, mail):
+        locked = LockedMail.of(session, settings, mail.introduction_id, mail.id, now)
+        if locked is None or not locked.is_wanted():
             return False
-        if not outbox.hand_over(session, settings, row, mail.lease, now):
+        if not outbox.hand_over(session, settings, locked.row, mail.lease, now):
             return False
-        if mail.kind is MailKind.INTRODUCTION:
-            decisions.apply(session, settings, introduction, HandedOver(mail.to), now)
+        if locked.row.kind is MailKind.INTRODUCTION:
+            decisions.apply(session, settings, locked.introduction, HandedOver(locked.row.to), now)
         return True
 
 
-def _is_wanted(introduction: Introduction, mail: Leased) -> bool:
-    return lifecycle.still_wanted(introduction.to_case(), mail.kind, mail.to, mail.round)
-
-
-def _record(session: Session, settings: Settings, mail: Leased, outcome: Outcome, now: datetime) -> None:
-    """Write what really happened to a mail, if the lease is still ours to say so."""
-    introduction, row = _lock(session, mail.introduction_id, mail.id)
-    if row is None:
-        return
-    if row.lease != mail.lease:
-        _record_late(session, settings, introduction, row, outcome, now)
-        return
-    if outcome.kind is Kind.ACCEPTED:
-        _sent(session, settings, introduction, row, outcome.reply, now)
-    elif outcome.kind is Kind.REFUSED:
-        _failed(session, settings, introduction, row, outcome.reply, now)
-    elif outcome.kind is Kind.UNKNOWN:
-        _unknown(session, settings, introduction, row, outcome.reply, now)
-    elif outcome.kind is Kind.UNWANTED:
-        _not_sent(session, settings, introduction, row, mail, now)
-    elif outcome.kind is Kind.RELAY:
-        _pause_relay(session, settings, outcome.reply, now)
-        outbox.release(session, row.id, mail.lease)
-    elif not outbox.try_again(row, settings, outcome.reply, now):
-        _failed(session, settings, introduction, row, outcome.reply, now)
-
-
-def _record_late(
-    session: Session,
-    settings: Settings,
-    introduction: Introduction,
-    row: OutboxMail,
-    outcome: Outcome,
-    now: datetime,
-) -> None:
-    """Our lease ran out while the relay took its time; that it accepted the mail is still the truth."""
-    if outcome.kind is Kind.ACCEPTED and row.state in (MailState.UNKNOWN, MailState.RETRY):
-        _sent(session, settings, introduction, row, outcome.reply, now)
-
-
-def _sent(
-    session: Session,
-    settings: Settings,
-    introduction: Introduction,
-    row: OutboxMail,
-    reply: str,
-    now: datetime,
-) -> None:
-    outbox.sent(row, reply, now)
-    _resume_relay(session)
-    decisions.apply(session, settings, introduction, Accepted(row.kind, row.to, reply), now)
-
-
-def _failed(
-    session: Session,
-    settings: Settings,
-    introduction: Introduction,
-    row: OutboxMail,
-    reply: str,
-    now: datetime,
-) -> None:
-    outbox.failed(row, reply)
-    decisions.apply(session, settings, introduction, Failed(row.kind, row.to, reply), now)
-
-
-def _not_sent(
-    session: Session,
-    settings: Settings,
-    introduction: Introduction,
-    row: OutboxMail,
-    mail: Leased,
-    now: datetime,
-) -> None:
-    """The mail was stopped before the dot: by the case, or because its address is suppressed."""
-    if _is_wanted(introduction, mail) and is_suppressed(session, row.recipient):
-        _failed(session, settings, introduction, row, SUPPRESSED, now)
-    else:
-        outbox.skipped(row, UNWANTED)
-
-
-def _unknown(
-    session: Session,
-    settings: Settings,
-    introduction: Introduction,
-    row: OutboxMail,
-    reply: str,
-    now: datetime,
-) -> None:
-    """Nobody can know whether the relay took it: once more with the same Message-ID, or hold it.
-
-    An introduction is tried until the relay answers (ON_UNKNOWN=retry), every other mail one time more.
-    """
-    is_introduction = row.kind is MailKind.INTRODUCTION
-    again = settings.ON_UNKNOWN == "retry" if is_introduction else row.handovers < 2
-    detail = {"mail": row.kind.value, "to": row.to.value, "handover": row.handovers, "reply": reply}
-    if again and outbox.try_again(row, settings, reply, now):
-        name = "handover unknown, sent again, possibly doubled"
-    else:
-        outbox.unknown(row, reply)
-        name = "handover unknown, held"
-    session.add(Event(introduction_id=introduction.id, at=now, actor="relay", name=name, detail=detail))
-    if row.state is MailState.UNKNOWN and not is_introduction:
-        possibly = Accepted(row.kind, row.to, reply, certain=False)
-        decisions.apply(session, settings, introduction, possibly, now)
-
-
-def _lock(session: Session, introduction_id: int, mail_id: int) -> tuple[Introduction, OutboxMail | None]:
-    """The introduction first, then its mail: everybody locks in this order."""
-    introduction = decisions.lock(session, introduction_id)
-    row = session.scalars(
-        select(OutboxMail)
-        .where(OutboxMail.id == mail_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).first()
-    return introduction, row
-
-
-# --- The relay itself -----------------------------------------------------------------------------
-
-
-def _relay_is_paused(session: Session, now: datetime) -> bool:
-    paused_until = session.scalars(select(Installation.relay_paused_until)).one()
-    return paused_until is not None and paused_until > now
-
-
-def _pause_relay(session: Session, settings: Settings, reply: str, now: datetime) -> None:
-    """Trouble with the relay itself pauses all mail and burns nobody's attempts."""
-    installation = session.scalars(select(Installation).with_for_update()).one()
-    installation.relay_failures += 1
-    pause: timedelta = outbox.backoff(settings, installation.relay_failures)
-    installation.relay_paused_until, installation.relay_reply = now + pause, reply[:300]
-    # What the relay said may name an address, so it is kept in the row and not in the log.
-    log.warning("the relay is in trouble and paused for %d s", pause.total_seconds())
-
-
-def _resume_relay(session: Session) -> None:
-    installation = session.scalars(select(Installation)).one()
-    if installation.relay_failures:
-        installation.relay_failures, installation.relay_paused_until, installation.relay_reply = 0, None, ""
+def _record(db: Database, settings: Settings, mail: Leased, outcome: Outcome, now: datetime) -> None:
+    with db.transaction() as session:
+        locked = LockedMail.of(session, settings, mail.introduction_id, mail.id, now)
+        if locked:
+            locked.record(outcome, mail.lease)

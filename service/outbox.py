@@ -172,6 +172,11 @@ def lost_handovers(session: Session, now: datetime) -> list[OutboxMail]:
     return list(session.scalars(lost))
 
 
+def is_lost(row: OutboxMail, now: datetime) -> bool:
+    """Whether a handover has been waiting for its result for longer than any reply may take."""
+    return row.state is MailState.HANDOVER and row.leased_until is not None and row.leased_until < now
+
+
 def useless(session: Session, now: datetime) -> list[OutboxMail]:
     """Mails that are waiting although nobody would have a use for them any more."""
     late = select(OutboxMail).where(OutboxMail.useful_until <= now, OutboxMail.state.in_(WAITING))

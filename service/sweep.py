@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 def sweep(db: Database, settings: Settings, clock: Clock) -> None:
     """Tick every introduction that is due, settle lost handovers, and deliver every mail that is due."""
     tick_due(db, settings, clock)
-    delivery.settle(db, settings, clock())
+    delivery.settle(db, settings, clock)
     delivery.deliver(db, settings, clock)
 
 

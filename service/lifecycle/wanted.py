@@ -16,7 +16,8 @@ def still_wanted(case: Case, kind: MailKind, to: Role, round: int) -> bool:
         waiting = case.state is State.ASKING and side.state is ConsentState.ASKED
         return waiting and fresh and not case.a_no_stands
     if kind is MailKind.RECEIPT:
-        return case.side(to).answers == round
+        # It promises an introduction, which a closed case cannot keep.
+        return case.side(to).answers == round and case.state is not State.CLOSED
     if kind is MailKind.INTRODUCTION:
         # The requester's copy may leave after both of the others were accepted.
         copy = to is Role.REQUESTER and case.introduced_at is not None

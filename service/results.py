@@ -1,0 +1,140 @@
+"""What really happened to a mail, written: its row, its case, and the pause of a relay in trouble."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from . import decisions, lifecycle, outbox
+from .lifecycle import Accepted, Failed, MailKind
+from .limits import is_suppressed
+from .mailer.smtp import Kind, Outcome
+from .models import Event, Installation, Introduction, MailState, OutboxMail
+from .settings import Settings
+
+SUPPRESSED = "this address is suppressed"
+UNWANTED = "not wanted any more"
+USELESS = "tried until it had no use"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LockedMail:
+    """One mail with its introduction, both locked until the transaction ends, at one moment."""
+
+    session: Session
+    settings: Settings
+    introduction: Introduction
+    row: OutboxMail
+    now: datetime
+
+    @classmethod
+    def of(
+        cls, session: Session, settings: Settings, introduction_id: int, mail_id: int, now: datetime
+    ) -> LockedMail | None:
+        """Lock the introduction first, then its mail, as everybody does; None if the mail is gone."""
+        introduction = decisions.lock(session, introduction_id)
+        mail = select(OutboxMail).where(OutboxMail.id == mail_id).with_for_update()
+        row = session.scalars(mail.execution_options(populate_existing=True)).first()
+        return cls(session, settings, introduction, row, now) if row else None
+
+    def is_wanted(self) -> bool:
+        case = self.introduction.to_case()
+        return lifecycle.still_wanted(case, self.row.kind, self.row.to, self.row.round)
+
+    def record(self, outcome: Outcome, lease: str) -> None:
+        """Write the outcome of an attempt, if its lease is still the one to say so."""
+        if self.row.lease != lease:
+            self._record_late(outcome)
+        elif outcome.kind is Kind.ACCEPTED:
+            self.sent(outcome.reply)
+        elif outcome.kind is Kind.REFUSED:
+            self.failed(outcome.reply)
+        elif outcome.kind is Kind.UNKNOWN:
+            self.unknown(outcome.reply)
+        elif outcome.kind is Kind.UNWANTED:
+            self.stopped()
+        elif outcome.kind is Kind.RELAY:
+            outbox.release(self.session, self.row.id, lease)
+            pause_relay(self.session, self.settings, outcome.reply, self.now)
+        elif not outbox.try_again(self.row, self.settings, outcome.reply, self.now):
+            self.failed(outcome.reply)
+
+    def _record_late(self, outcome: Outcome) -> None:
+        """Our lease ran out while the relay took its time; that it accepted the mail is still the truth."""
+        if outcome.kind is Kind.ACCEPTED and self.row.state in (MailState.UNKNOWN, MailState.RETRY):
+            self.sent(outcome.reply)
+
+    def sent(self, reply: str) -> None:
+        outbox.sent(self.row, reply, self.now)
+        resume_relay(self.session)
+        self._tell(Accepted(self.row.kind, self.row.to, reply))
+
+    def failed(self, reply: str) -> None:
+        outbox.failed(self.row, reply)
+        self._tell(Failed(self.row.kind, self.row.to, reply))
+
+    def stopped(self) -> None:
+        """The mail was stopped before the dot: by its case, or because its address is suppressed."""
+        if self.is_wanted() and is_suppressed(self.session, self.row.recipient):
+            self.failed(SUPPRESSED)
+        else:
+            outbox.skipped(self.row, UNWANTED)
+
+    def unknown(self, reply: str) -> None:
+        """Nobody can know whether the relay took it: once more with the same Message-ID, or hold it.
+
+        An introduction is tried until the relay answers (ON_UNKNOWN=retry), every other mail once more.
+        """
+        is_introduction = self.row.kind is MailKind.INTRODUCTION
+        again = self.settings.ON_UNKNOWN == "retry" if is_introduction else self.row.handovers < 2
+        if again and outbox.try_again(self.row, self.settings, reply, self.now):
+            self._write_event("handover unknown, sent again, possibly doubled", reply)
+            return
+        outbox.unknown(self.row, reply)
+        self._write_event("handover unknown, held", reply)
+        if not is_introduction:
+            self._tell(Accepted(self.row.kind, self.row.to, reply, certain=False))
+
+    def useless(self) -> None:
+        """The mail waited until nobody had a use for it; one that nobody wants was just not skipped yet."""
+        if self.is_wanted():
+            self.failed(self.row.reply or USELESS)
+        else:
+            outbox.skipped(self.row, UNWANTED)
+
+    def _tell(self, command: Accepted | Failed) -> None:
+        decisions.apply(self.session, self.settings, self.introduction, command, self.now)
+
+    def _write_event(self, name: str, reply: str) -> None:
+        row = self.row
+        detail = {"mail": row.kind.value, "to": row.to.value, "handover": row.handovers, "reply": reply}
+        self.session.add(
+            Event(introduction_id=self.introduction.id, at=self.now, actor="relay", name=name, detail=detail)
+        )
+
+
+def relay_is_paused(session: Session, now: datetime) -> bool:
+    paused_until = session.scalars(select(Installation.relay_paused_until)).one()
+    return paused_until is not None and paused_until > now
+
+
+def pause_relay(session: Session, settings: Settings, reply: str, now: datetime) -> None:
+    """Trouble with the relay itself pauses all mail and burns nobody's attempts."""
+    installation = session.scalars(select(Installation).with_for_update()).one()
+    installation.relay_failures += 1
+    pause = outbox.backoff(settings, installation.relay_failures)
+    installation.relay_paused_until, installation.relay_reply = now + pause, reply[:300]
+    # What the relay said may name an address, so it is kept in the row and not in the log.
+    log.warning("the relay is in trouble and paused for %d s", pause.total_seconds())
+
+
+def resume_relay(session: Session) -> None:
+    installation = session.scalars(select(Installation)).one()
+    if installation.relay_failures:
+        installation.relay_failures, installation.relay_paused_until, installation.relay_reply = 0, None, ""
