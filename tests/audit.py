@@ -18,7 +18,7 @@ from .people import Mailboxes, Taken
 
 
 class Witness:
-    """Looks into the database at the moment the relay takes an introduction: do both yeses stand?"""
+    """Looks into the database while things happen; above all, whether both yeses stand at the dot."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -33,6 +33,16 @@ class Witness:
         with self._db.reading() as session:
             if session.scalar(yeses) != 2:
                 self.early.append(f"introduction {mail.introduction} was taken without two standing yeses")
+
+    def is_leaving(self, address: str) -> bool:
+        """Whether the introduction for an address is leased: in a worker's hands, and not handed over."""
+        leased = select(OutboxMail.id).where(
+            OutboxMail.recipient == address,
+            OutboxMail.kind == MailKind.INTRODUCTION,
+            OutboxMail.state == MailState.LEASED,
+        )
+        with self._db.reading() as session:
+            return session.scalar(leased) is not None
 
 
 @dataclass

@@ -34,7 +34,6 @@ class Case:
     plan: str
     actor: Role
     """The side that declines, undoes, stays silent or confirms, as the plan has it."""
-    pause: float
     pressed: dict[Role, float] = field(default_factory=dict)
     """When each side pressed yes for the first time."""
     promised: dict[Role, str] = field(default_factory=dict)
@@ -64,12 +63,22 @@ class Case:
         return list(self.promised.values()) == ["yes", "yes"]
 
 
+@dataclass(frozen=True)
+class Town:
+    """Where people live: the service's address, their mailboxes, and what only the test can see."""
+
+    url: str
+    boxes: Mailboxes
+    is_leaving: Callable[[str], bool]
+    """Whether the introduction for this address is in a worker's hands, and not yet handed over."""
+
+
 class Person:
     """One of the people of a case. Their script is a generator; any thread may carry it on."""
 
-    def __init__(self, case: Case, who: Role, url: str, boxes: Mailboxes) -> None:
-        self.case, self.who, self.boxes = case, who, boxes
-        self.browser = Browser(url)
+    def __init__(self, case: Case, who: Role, town: Town) -> None:
+        self.case, self.who, self.town = case, who, town
+        self.browser = Browser(town.url)
         self.again = 0
         """How often they had to press once more."""
         self.script = self._ask() if who is Role.REQUESTER else self._answer()
@@ -105,10 +114,10 @@ class Person:
             self.case.promised[self.who] = answer
 
     def _undo(self, link: str) -> Script:
-        """Take the yes back at once after the second one, or at about the moment the introduction leaves."""
+        """Take the yes back at once after the second one, or at the moment the introduction leaves."""
         yield within(GIVE_UP, self.case.both_were_told_yes)
         if self.case.plan == "undone late":
-            yield after(self.case.pause)
+            yield within(GIVE_UP, lambda: self.town.is_leaving(self.case.address(self.who)))
         page = yield from self._press(lambda: self.browser.post(f"{link}/undo"))
         # The link is replaced in the same commit: who finds it so had pressed successfully before.
         if page.status == 303 or (page.status == 410 and "replaced" in page.text):
@@ -123,8 +132,8 @@ class Person:
     def _link(self, path: str) -> Iterator[Ready]:
         """Wait for a mail with such a link, and take the link. After a no, nobody waits for an ask."""
         address, case = self.case.address(self.who), self.case
-        yield within(GIVE_UP, lambda: bool(self.boxes.link(address, path)) or case.said_no())
-        link = self.boxes.link(address, path)
+        yield within(GIVE_UP, lambda: bool(self.town.boxes.link(address, path)) or case.said_no())
+        link = self.town.boxes.link(address, path)
         if not link and not case.said_no():
             self.case.waits_for.append(f"{path} to {self.who}")
         return link
@@ -151,13 +160,7 @@ def cases(seed: int, count: int) -> list[Case]:
     random = Random(seed)
     plans, weights = list(PLANS), list(PLANS.values())
     return [
-        Case(
-            number,
-            plan,
-            random.choice((Role.A, Role.B)),
-            # The hold takes a second, and then the next sweep, or a nudge, lets the introduction leave.
-            random.uniform(0.8, 2.2),
-        )
+        Case(number, plan, random.choice((Role.A, Role.B)))
         for number, plan in enumerate(random.choices(plans, weights, k=count))
     ]
 
@@ -165,10 +168,8 @@ def cases(seed: int, count: int) -> list[Case]:
 class Crowd:
     """Everybody, carried on by a few threads; not all cases begin at once."""
 
-    def __init__(
-        self, cases: Sequence[Case], at_once: int, url: str, boxes: Mailboxes, say: Callable[[str], None]
-    ) -> None:
-        self.cases, self._at_once, self._url, self._boxes, self._say = cases, at_once, url, boxes, say
+    def __init__(self, cases: Sequence[Case], at_once: int, town: Town, say: Callable[[str], None]) -> None:
+        self.cases, self._at_once, self._town, self._say = cases, at_once, town, say
         self._left: dict[int, int] = {}
         self._done: queue.SimpleQueue[tuple[Person, bool]] = queue.SimpleQueue()
         self.again = 0
@@ -197,7 +198,7 @@ class Crowd:
                         self._leave(person, len(coming))
 
     def _begin(self, case: Case) -> list[Person]:
-        people = [Person(case, who, self._url, self._boxes) for who in Role]
+        people = [Person(case, who, self._town) for who in Role]
         self._left[case.number] = len(people)
         return people
 

@@ -29,7 +29,7 @@ from typing import Self
 from service.db import Database
 
 from .audit import Audit, Report, Witness, everything_has_ended
-from .crowd import Crowd, cases
+from .crowd import Crowd, Town, cases
 from .people import Mailboxes
 from .processes import Broker, Processes, environ, eventually, postgresql
 from .smtp_server import DROP, FaultySmtp, Step
@@ -154,7 +154,7 @@ def play(database_url: str, run: Run, say: Callable[[str], None]) -> Report:
         say(f"everything runs; {run.introductions} cases begin")
         # The last third of the time is left to those who are slow, so that a run comes to its end.
         hand = Hand(run.seed, processes, broker, run.limit * 2 / 3 - run.answer_within)
-        crowd = Crowd(everybody, run.at_once, processes.url, boxes, say)
+        crowd = Crowd(everybody, run.at_once, Town(processes.url, boxes, witness.is_leaving), say)
         with hand:
             crowd.perform(end - time.monotonic() - run.answer_within)
         say("everybody has done what they wanted to do; the rest is for the clock to bring")
