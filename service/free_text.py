@@ -22,6 +22,10 @@ EMAIL_LENGTH = 254
 
 # U+2028/9 end a line in some programs; the others turn the direction of everything that follows.
 TRICKY = set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Some scripts cannot be written without them, and they hold many an emoji together.
+JOINERS = set("\u200c\u200d")
+# Letters and symbols by category, and yet nothing is seen of them.
+BLANK = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0\u2800"), " ")
 
 SPELT_OUT = re.compile(
     r"""
@@ -33,11 +37,25 @@ SPELT_OUT = re.compile(
 AT_SIGN = re.compile(r"[^\s@]@[^\s@]")
 WEB = re.compile(r"\bwww\.\w|\w://", re.IGNORECASE)
 
-DATE = re.compile(r"(?<![\d./-])(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d\d-\d\d)(?![./-]?\d)")
-DIGITS = re.compile(r"(?<!\w)\+?\(?\d[\d ()./-]*\d")
-YEARS = re.compile(r"(?:19|20)\d\d(?:[ /-]+(?:19|20)\d\d)*")
+# Numbers that are no part of a phone number, whatever stands around them.
+PLAIN_NUMBERS = re.compile(
+    r"""
+    (?<![\d./-]) (?: \d{1,2}[./-][ ]?\d{1,2}[./-][ ]? (?: (?:19|20)\d\d | \d\d (?![ ]\d\d[ ]\d\d) )
+                  | (?:19|20)\d\d-[01]\d-[0-3]\d ) (?![./-]?\d)          # 24.11.2026, 24. 11. 2026, 2026-11-24
+    | (?<![\d.]) [012]?\d[.:][0-5]\d [ ]?-[ ]? [012]?\d[.:][0-5]\d (?![\d.-])       # 09.30-17.30
+    | (?<![\d-]) [1-9]\d{4}-\d{4} (?![\d-])                              # 10001-1234, a ZIP code
+    | \( (?:19|20)\d\d (?:-(?:19|20)\d\d)? \)                             # (2019)
+    | ^ \s* [1-9]\d?[.)] \s+ (?!\d)                                       # 2. in front of a list's item
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
+# One or two letters in front make it a code, such as a road's or a postcode's.
+DIGITS = re.compile(r"(?<!\d)(?<!\b[A-Za-z])(?<!\b[A-Za-z]{2})\+?\(?\d[\d\s()\[\]./_·•|-]*\d")
+PARTS = re.compile(r"\s*[\n/|·•]\s*|\s+-\s+")
+YEARS = re.compile(r"(?:19|20)\d\d(?:[\s/_·•|-]+(?:19|20)\d\d)*")
 AMOUNT = r"\d{1,3}(?:[ .]\d{3})+"
 AMOUNTS = re.compile(rf"{AMOUNT}(?: ?- ?{AMOUNT})?")
+ROUND_SUM = re.compile(r"[1-9]\d{1,4}00")
 
 
 class NotAllowed(ValueError):
@@ -45,10 +63,13 @@ class NotAllowed(ValueError):
 
 
 def check_name(text: str) -> None:
-    """Raise NotAllowed for control characters, addresses and web addresses in a name."""
+    """Raise NotAllowed for control characters, addresses, phone numbers and web addresses in a name."""
     _check_visible(text, breaks=False)
     if _has_address(text) or _has_url(text):
         raise NotAllowed("Please leave email and web addresses out of the name.")
+    # Names stand in mails to addresses that nobody has verified yet: "dial this number" must not.
+    if _has_phone_number(text):
+        raise NotAllowed("Please leave phone numbers out of the name.")
 
 
 def check_text(text: str) -> None:
@@ -90,28 +111,47 @@ def clean_email(text: str) -> str:
 
 
 def tidy(text: str | None) -> str:
-    """Typed text without spaces at its ends, and with one kind of line break."""
-    return re.sub(r"\r\n?", "\n", text or "").strip()
+    """Typed text without spaces at its ends, with one kind of line break, and without what nobody sees.
+
+    Soft hyphens and the like come along when text is copied; whoever pastes them does not know of them.
+    """
+    seen = "".join(letter for letter in text or "" if letter in TRICKY or not _is_format(letter))
+    return re.sub(r"\r\n?", "\n", seen).strip() if _shows_anything(seen) else ""
 
 
 def _check_visible(text: str, breaks: bool) -> None:
     allowed = "\n\t" if breaks else ""
-    if any(_is_invisible(letter) and letter not in allowed for letter in text):
+    if any(_is_invisible(letter) and letter not in allowed for letter in text) or not _shows_anything(text):
         where = "in the text" if breaks else "in the name"
         raise NotAllowed(f"There is an invisible control character {where}. Please type it afresh.")
 
 
 def _is_invisible(letter: str) -> bool:
-    return letter in TRICKY or unicodedata.category(letter) in ("Cc", "Cs")
+    return letter in TRICKY or _is_format(letter) or unicodedata.category(letter) in ("Cc", "Cs")
+
+
+def _is_format(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cf" and letter not in JOINERS
+
+
+def _shows_anything(text: str) -> bool:
+    # Control characters stay, so that they are told and not swallowed.
+    return any(unicodedata.category(letter)[0] in "LNPS" or letter < " " for letter in text.translate(BLANK).strip(" "))
+
+
+def _as_read(text: str) -> str:
+    """The text as it meets the eye: what joins, what marks and what is blank hides nothing in it."""
+    plain = unicodedata.normalize("NFKC", text).translate(BLANK)
+    return "".join(letter for letter in plain if unicodedata.category(letter) not in ("Cf", "Mn", "Me"))
 
 
 def _has_address(text: str) -> bool:
-    plain = unicodedata.normalize("NFKC", text)
+    plain = _as_read(text)
     return bool(AT_SIGN.search(plain) or SPELT_OUT.search(plain))
 
 
 def _has_url(text: str) -> bool:
-    plain = unicodedata.normalize("NFKC", text)
+    plain = _as_read(text)
     return bool(WEB.search(plain)) or bool(_linkify().test(plain))
 
 
@@ -122,17 +162,25 @@ def _linkify() -> LinkifyIt:
 
 
 def _has_phone_number(text: str) -> bool:
-    plain = re.sub(r"[\u2010-\u2015]", "-", unicodedata.normalize("NFKC", text))
-    return any(_is_phone_number(run[0]) for run in DIGITS.finditer(DATE.sub(" , ", plain)))
+    plain = re.sub(r"[\u2010-\u2015\u2212]", "-", _as_read(text))
+    plain = "".join(str(unicodedata.decimal(letter, letter)) for letter in plain)
+    return any(_is_phone_number(run[0]) for run in DIGITS.finditer(PLAIN_NUMBERS.sub(" , ", plain)))
 
 
 def _is_phone_number(run: str) -> bool:
     digits = re.sub(r"\D", "", run)
-    if len(digits) > 15 or YEARS.fullmatch(run):
+    if YEARS.fullmatch(run):
         return False
     if run.startswith(("+", "00", "(0")) or re.match(r"\(?0\d", run):
         return len(digits) >= 7
-    if AMOUNTS.fullmatch(run):
+    if all(_is_plain_number(part) for part in PARTS.split(run)):
+        return False
+    # Two phone numbers in a row are longer than one may be; a single row of digits is a serial number.
+    return len(digits) >= 9 and not re.search(r"\d{16}", run)
+
+
+def _is_plain_number(part: str) -> bool:
+    if AMOUNTS.fullmatch(part):
         # 612 345 678 is how many countries write a phone number; a round sum is a sum.
-        return len(digits) == 9 and "-" not in run and not run.endswith("000")
-    return len(digits) >= 9
+        return len(re.sub(r"\D", "", part)) != 9 or "-" in part or part.endswith("000")
+    return bool(YEARS.fullmatch(part) or ROUND_SUM.fullmatch(part))

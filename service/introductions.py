@@ -125,9 +125,11 @@ def verify(session: Session, settings: Settings, token: str, now: datetime) -> I
 
     Raises limits.CannotBeAsked, without telling which of the two or why; then nothing changes.
     """
+    limits.take_turns(session)
     introduction = _lock_by_requester_link(session, settings, token)
-    if introduction.state is State.UNVERIFIED:
-        limits.check_can_be_asked(session, settings, introduction)
+    # The kernel refuses first: a request that lapsed is no way to try out addresses.
+    lifecycle.decide(introduction.to_case(), lifecycle.Verify(), now, decisions.timing(settings))
+    limits.check_can_be_asked(session, settings, introduction)
     decisions.apply(session, settings, introduction, lifecycle.Verify(), now)
     return introduction
 
@@ -142,8 +144,13 @@ def answer(
     words_shown: str,
     now: datetime,
 ) -> Consent:
-    """Record a party's answer, with the words it was given to and what goes into the introduction."""
+    """Record a party's answer, with the words it was given to and what goes into the introduction.
+
+    Raises limits.NeverAgain for a yes from an address that no mail may be sent to.
+    """
     consent = _lock_by_answer_link(session, settings, token)
+    if yes:
+        _refuse_if_never_again(session, consent)
     command = lifecycle.Answer(consent.side, yes, tell_requester=tell_requester)
     _write_answer(consent, command.method, words_shown)
     given = shared if yes else Shared(looking=shared.looking)
@@ -155,6 +162,7 @@ def answer(
 def undo(session: Session, settings: Settings, token: str, now: datetime) -> Consent:
     """Take an answer back. The links of this side are replaced by new ones."""
     consent = _lock_by_answer_link(session, settings, token)
+    _refuse_if_never_again(session, consent)
     decisions.apply(session, settings, consent.introduction, lifecycle.Undo(consent.side), now)
     return consent
 
@@ -173,6 +181,7 @@ def correct(
 
     Raises SameAddress, limits.CannotBeAsked, lifecycle.NotCorrectable.
     """
+    limits.take_turns(session)
     introduction = _lock_by_requester_link(session, settings, token)
     consent = introduction.consent(side)
     taken = {party.address for party in introduction.consents} | {introduction.requester_address}
@@ -206,6 +215,7 @@ def never_by_mail_link(session: Session, settings: Settings, token: str, now: da
 
 def never_again(session: Session, settings: Settings, email: str, now: datetime) -> None:
     """Suppress an address; it counts as a no in every open case of that address."""
+    limits.take_turns(session)
     limits.suppress(session, email, now)
     # Locked in one order everywhere, so that two of these never wait for each other.
     cases = (
@@ -276,6 +286,11 @@ def _current(row: Row | None, link: Link) -> Row:
     if row.version != link.version:
         raise LinkReplaced
     return row
+
+
+def _refuse_if_never_again(session: Session, consent: Consent) -> None:
+    if limits.is_suppressed(session, consent.email):
+        raise limits.NeverAgain
 
 
 def _write_answer(consent: Consent, method: str, words_shown: str) -> None:

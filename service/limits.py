@@ -12,6 +12,8 @@ from .lifecycle import ConsentState, State
 from .models import Consent, Installation, Introduction, Suppression, canonical
 from .settings import Settings
 
+TURNS = 0x54776F596573
+"""The number of PostgreSQL's advisory lock for the limits: "TwoYes" in ASCII."""
 OPEN = (State.ASKING, State.AGREED, State.INTRODUCING)
 
 
@@ -21,6 +23,20 @@ class TooManyRequests(Exception):
 
 class CannotBeAsked(Exception):
     """One of the two cannot be asked. Which one, and why, is not told."""
+
+
+class NeverAgain(Exception):
+    """This address asked never to be contacted again, so no answer of it can be followed by a mail."""
+
+
+def take_turns(session: Session) -> None:
+    """Let one transaction at a time ask or change the limits; taken before any introduction is locked.
+
+    Two verifications, or a verification and a "never again", would otherwise not see each other. SQLite
+    has one writer anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(TURNS)))
 
 
 def address_hash(session: Session, email: str) -> str:

@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from email.utils import parseaddr
+from typing import Any
 
 from sqlalchemy import ColumnElement, Update, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
@@ -98,9 +99,12 @@ def claim(
     return sorted(session.scalars(taken), key=lambda row: (row.due_at, row.id))
 
 
-def release(session: Session, mail_id: int, lease: str) -> None:
-    """Give a lease back unused."""
-    session.execute(_ours(mail_id, lease).values(state=MailState.RETRY, lease=None, leased_until=None))
+def release(session: Session, mail_id: int, lease: str, due_at: datetime | None = None) -> None:
+    """Give a lease back unused; with ``due_at`` the mail goes behind those that are due by then."""
+    values: dict[str, Any] = {"state": MailState.RETRY, "lease": None, "leased_until": None}
+    if due_at:
+        values["due_at"] = due_at
+    session.execute(_ours(mail_id, lease).values(values))
 
 
 def hand_over(session: Session, settings: Settings, row: OutboxMail, lease: str, now: datetime) -> bool:

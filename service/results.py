@@ -60,7 +60,8 @@ class LockedMail:
         elif outcome.kind is Kind.UNWANTED:
             self.stopped()
         elif outcome.kind is Kind.RELAY:
-            outbox.release(self.session, self.row.id, lease)
+            # Behind the others: a relay that hangs up on this one recipient must not stop everybody's mail.
+            outbox.release(self.session, self.row.id, lease, due_at=self.now)
             pause_relay(self.session, self.settings, outcome.reply, self.now)
         elif not outbox.try_again(self.row, self.settings, outcome.reply, self.now):
             self.failed(outcome.reply)
@@ -81,10 +82,13 @@ class LockedMail:
 
     def stopped(self) -> None:
         """The mail was stopped before the dot: by its case, or because its address is suppressed."""
-        if self.is_wanted() and is_suppressed(self.session, self.row.recipient):
+        if not self.is_wanted():
+            outbox.skipped(self.row, UNWANTED)
+        elif is_suppressed(self.session, self.row.recipient):
             self.failed(SUPPRESSED)
         else:
-            outbox.skipped(self.row, UNWANTED)
+            # Wanted again since it was stopped; queueing it anew found it leased and left it to us.
+            outbox.release(self.session, self.row.id, str(self.row.lease))
 
     def unknown(self, reply: str) -> None:
         """Nobody can know whether the relay took it: once more with the same Message-ID, or hold it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -86,6 +87,12 @@ def _base_url(text: Any) -> Any:
     return url
 
 
+def _sender(text: Any) -> Any:
+    if not re.fullmatch(r"[!-;=?-~]+@[!-;=?-~]+", parseaddr(str(text))[1]):
+        raise ValueError("write an address such as introductions@example.org, or TwoYes <address>")
+    return text
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 PositiveDuration = Annotated[timedelta, BeforeValidator(_positive)]
 Durations = Annotated[tuple[timedelta, ...], BeforeValidator(_durations), Field(min_length=1)]
@@ -93,6 +100,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 DatabaseUrl = Annotated[str, BeforeValidator(sqlalchemy_url)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+Sender = Annotated[str, BeforeValidator(_sender)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -127,7 +135,7 @@ class Settings(BaseModel):
     MAIL_PASSWORD: str | None = setting(None, "The password at the relay.")
     MAIL_USE_TLS: bool = setting(False, "Begin TLS with STARTTLS; the certificate is verified.")
     MAIL_USE_SSL: bool = setting(False, "Speak TLS from the first byte; the certificate is verified.")
-    MAIL_DEFAULT_SENDER: str = setting(
+    MAIL_DEFAULT_SENDER: Sender = setting(
         None,
         "The address that mails come from. By default TwoYes <twoyes@HOST>, with the host of PUBLIC_URL.",
     )
@@ -280,6 +288,7 @@ def _type_name(name: str) -> str:
 
 _TYPE_NAMES = {
     "str": "text",
+    "Sender": "address",
     "str | None": "text",
     "int": "number",
     "bool": "true/false",

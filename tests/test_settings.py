@@ -42,6 +42,8 @@ def test_anything_else_is_refused_with_the_settings_name(text: str) -> None:
         ("ON_UNKNOWN", "panic"),
         ("PUBLIC_URL", "twoyes.example.org"),
         ("TIMEZONE", "Mars/Base"),
+        ("MAIL_DEFAULT_SENDER", "TwoYes"),
+        ("MAIL_DEFAULT_SENDER", "TwoYes <grüße@example.org>"),
         ("ANSWER_WITHIN", "0s"),
         ("MAIL_BACKOFF", "1m,soon"),
     ],

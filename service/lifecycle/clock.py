@@ -47,6 +47,8 @@ def _remind(decision: Decision, now: datetime, timing: Timing) -> Decision:
 
 
 def _why_not(case: Case) -> Reason:
+    if case.requester_is and case.side(case.requester_is).state is ConsentState.NO:
+        return Reason.WITHDRAWN
     if case.a_no_stands:
         return Reason.DECLINED
     never_reached = any(

@@ -64,10 +64,7 @@ def introduce(decision: Decision) -> Decision:
         a=replace(decision.case.a, envelope=Envelope.QUEUED),
         b=replace(decision.case.b, envelope=Envelope.QUEUED),
     )
-    copies = [Role.A, Role.B]
-    if case.cc_requester and case.requester_is is None:
-        copies.append(Role.REQUESTER)
-    mails = [Mail(MailKind.INTRODUCTION, role) for role in copies]
+    mails = [Mail(MailKind.INTRODUCTION, role) for role, _ in case.sides]
     return decision.then(case, Event("introduction queued", "clock"), *mails)
 
 
@@ -80,15 +77,19 @@ def envelope_settled(decision: Decision, to: Role, envelope: Envelope, now: date
         return decision.then(case)
     if Envelope.FAILED in envelopes:
         return _introduction_failed(decision.then(case))
-    return decision.then(
-        replace(case, state=State.INTRODUCED, introduced_at=now), Event("introduced", "relay")
-    )
+    introduced = replace(case, state=State.INTRODUCED, introduced_at=now)
+    # The requester's copy follows the two: it must never be the only one that arrived.
+    copied = case.cc_requester and case.requester_is is None
+    copy = [Mail(MailKind.INTRODUCTION, Role.REQUESTER)] if copied else []
+    return decision.then(introduced, Event("introduced", "relay"), *copy)
 
 
 def _introduction_failed(decision: Decision) -> Decision:
     case = replace(decision.case, state=State.CLOSED, reason=Reason.UNDELIVERABLE)
     reached = [role for role, side in case.sides if side.envelope is Envelope.ACCEPTED]
-    mails = [Mail(MailKind.UNDELIVERED, role) for role in reached if role is not case.requester_is]
+    # Where neither was reached, both were still promised an introduction.
+    kind, told = (MailKind.UNDELIVERED, reached) if reached else (MailKind.NOT_COME_ABOUT, [Role.A, Role.B])
+    mails = [Mail(kind, role) for role in told if role is not case.requester_is]
     event = Event("closed", "relay", {"reason": Reason.UNDELIVERABLE.value})
     return summarise(decision.then(case, event, *mails))
 

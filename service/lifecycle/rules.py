@@ -108,12 +108,23 @@ def _undo(case: Case, command: Undo, now: datetime, timing: Timing) -> Decision:
     return settle(decision, now, timing)
 
 
-def _withdraw(case: Case, _: Withdraw, now: datetime, __: Timing) -> Decision:
+def _withdraw(case: Case, _: Withdraw, now: datetime, timing: Timing) -> Decision:
     _refuse_unless_open(case, also=State.UNVERIFIED)
     event = Event("withdrawn", Role.REQUESTER)
     if case.verified_at is None:
         return Decision(replace(case, state=State.CLOSED), (event,))
+    if case.requester_is:
+        return _withdraw_as_a_party(Decision(case, (event,)), case.requester_is, now, timing)
     return close(Decision(case, (event,)), Reason.WITHDRAWN, now)
+
+
+def _withdraw_as_a_party(decision: Decision, own: Role, now: datetime, timing: Timing) -> Decision:
+    """Towards the other side it is a no, and private like every no until the closing moment."""
+    side = decision.case.side(own)
+    if side.state is ConsentState.NO:
+        raise CaseClosed
+    side = replace(side, state=ConsentState.NO, answered_at=now, answers=side.answers + 1)
+    return settle(decision.then(decision.case.with_side(own, side)), now, timing)
 
 
 def _correct(case: Case, command: Correct, now: datetime, timing: Timing) -> Decision:

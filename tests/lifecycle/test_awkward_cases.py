@@ -602,6 +602,10 @@ def test_rita_as_one_of_the_two_withdraws_but_does_not_answer_or_undo() -> None:
     with pytest.raises(NothingToUndo):
         story.meet(Undo(LINDA))
     story.meet(WITHDRAW)
+    assert story.case.state is State.ASKING, "towards the other side it is a private no"
+    with pytest.raises(CaseClosed):
+        story.meet(WITHDRAW)
+    story.wait(TIMING.answer_within)
     assert story.case.reason is Reason.WITHDRAWN
 
 

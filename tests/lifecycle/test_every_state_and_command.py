@@ -53,7 +53,7 @@ TABLE = """
 state           | Verify             | Answer       | Undo             | Withdraw    | Correct          | HandedOver   | Accepted | Failed | Confirm       | Tick
 unverified      | ok                 | NotAsked     | NotAsked         | ok          | NotAsked         | NotAgreed    | ok       | ok     | NotIntroduced | ok
 lapsed          | VerificationLapsed | CaseClosed   | CaseClosed       | CaseClosed  | CaseClosed       | NotAgreed    | ok       | ok     | NotIntroduced | ok
-asking          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok          | ok NotCorrectable| NotAgreed    | ok       | ok     | NotIntroduced | ok
+asking          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok CaseClosed | ok NotCorrectable| NotAgreed    | ok       | ok     | NotIntroduced | ok
 agreed          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok          | NotCorrectable   | NotAgreed    | ok       | ok     | NotIntroduced | ok
 introducing     | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok          | NotCorrectable   | ok           | ok       | ok     | NotIntroduced | ok
 left            | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft | AlreadyLeft      | ok           | ok       | ok     | NotIntroduced | ok
