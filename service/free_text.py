@@ -41,11 +41,11 @@ WEB = re.compile(r"\bwww\.\w|\w://", re.IGNORECASE)
 PLAIN_NUMBERS = re.compile(
     r"""
     (?<![\d./-]) (?: \d{1,2}[./-][ ]?\d{1,2}[./-][ ]? (?: (?:19|20)\d\d | \d\d (?![ ]\d\d[ ]\d\d) )
-                  | (?:19|20)\d\d-[01]\d-[0-3]\d ) (?![./-]?\d)          # 24.11.2026, 24. 11. 2026, 2026-11-24
-    | (?<![\d.]) [012]?\d[.:][0-5]\d [ ]?-[ ]? [012]?\d[.:][0-5]\d (?![\d.-])       # 09.30-17.30
-    | (?<![\d-]) [1-9]\d{4}-\d{4} (?![\d-])                              # 10001-1234, a ZIP code
-    | \( (?:19|20)\d\d (?:-(?:19|20)\d\d)? \)                             # (2019)
-    | ^ \s* [1-9]\d?[.)] \s+ (?!\d)                                       # 2. in front of a list's item
+                  | (?:19|20)\d\d-[01]\d-[0-3]\d ) (?![./-]?\d)              # 24.11.2026 or 2026-11-24
+    | (?<![\d.]) [012]?\d[.:][0-5]\d [ ]?-[ ]? [012]?\d[.:][0-5]\d (?![\d.-])  # 09.30-17.30
+    | (?<![\d-]) [1-9]\d{4}-\d{4} (?![\d-])                                   # 10001-1234, a ZIP code
+    | \( (?:19|20)\d\d (?:-(?:19|20)\d\d)? \)                                 # (2019)
+    | ^ \s* [1-9]\d?[.)] \s+ (?!\d)                                          # 2. before a list's item
     """,
     re.MULTILINE | re.VERBOSE,
 )
@@ -135,8 +135,7 @@ def _is_format(letter: str) -> bool:
 
 
 def _shows_anything(text: str) -> bool:
-    # Control characters stay, so that they are told and not swallowed.
-    return any(unicodedata.category(letter)[0] in "LNPS" or letter < " " for letter in text.translate(BLANK).strip(" "))
+    return any(unicodedata.category(letter)[0] in "LNPS" for letter in text.translate(BLANK))
 
 
 def _as_read(text: str) -> str:

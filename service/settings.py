@@ -191,9 +191,8 @@ class Settings(BaseModel):
         5, "How many verification mails one address may get in 24 hours.", ge=1
     )
 
-    EMBEDDED: bool = setting(
-        False, "Set by `make run`: one machine, with a mailbox page in place of a relay."
-    )
+    EMBEDDED: bool = setting(False, "Set by `make run`: one machine, and short durations.")
+    MAILBOX: bool = setting(False, "Set by `make run` when it catches all mail itself: /mailbox shows it.")
     DATA_DIR: Path = setting(
         "var", "Where the embedded mode keeps its database, mailbox and secret.", validate_default=True
     )

@@ -282,6 +282,19 @@ def test_the_summary_tells_a_referral_from_a_lead() -> None:
     assert "becomes a referral as soon as it is confirmed" in text
 
 
+@pytest.mark.parametrize("requester_is", [None, Role.A, Role.B])
+@pytest.mark.parametrize("to", [Role.A, Role.B])
+def test_a_follow_up_promises_a_referral_only_to_whom_a_yes_makes_one(
+    requester_is: Role | None, to: Role
+) -> None:
+    data = raw(case(replace(ASKED, requester_is=requester_is)), MailKind.FOLLOW_UP, to)
+    for kind in ("plain", "html"):
+        body = part(parsed(data), kind)
+        assert "we ask only once" in body.lower()
+        assert ("counts as a referral" in body) is (to is not requester_is)
+        assert ("by Rita Quill" in body) is (requester_is is None)
+
+
 def test_only_a_no_that_wants_to_be_told_is_told() -> None:
     introduction = case()
     for role in (Role.A, Role.B):

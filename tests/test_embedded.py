@@ -172,6 +172,7 @@ def test_with_nothing_given_everything_is_on_this_machine(tmp_path: Path) -> Non
     settings = load(embedded.with_secret(todo.environ, todo.data_dir))
     expected = {
         "EMBEDDED": True,
+        "MAILBOX": True,
         "DATABASE_URL": f"sqlite:///{tmp_path}/twoyes.db",
         "REDIS_URL": f"redis+socket://{tmp_path}/scratch/redis.sock",
         "MAIL_SERVER": "127.0.0.1",
@@ -201,6 +202,8 @@ def test_every_setting_in_the_environment_wins(tmp_path: Path) -> None:
         "SECRET_KEY": "correct horse battery staple",
         "DATABASE_URL": "postgresql+psycopg://elsewhere/twoyes",
         "REDIS_URL": "redis://elsewhere:6379/1",
+        "EMBEDDED": True,
+        "MAILBOX": False,
         "MAIL_SERVER": "relay.example.org",
         "MAIL_PORT": 25,
         "PUBLIC_URL": "http://127.0.0.1:8123",

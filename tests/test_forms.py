@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import warnings
 
 import pytest
 from werkzeug.datastructures import MultiDict
@@ -47,6 +48,12 @@ def test_a_form_that_is_filled_in_well_becomes_a_request() -> None:
         ("requester_name", "Rita\x07Quill", "invisible control character"),
         ("requester_email", "rita", "does not look like an email address"),
         ("a_name", "linda-salon.com", "out of the name"),
+        ("requester_name", "Your account is locked, dial +1 800 555 0199 now", "out of the name"),
+        ("requester_name", "\u200d", "fill in the name"),
+        ("a_name", "\u3164", "fill in the name"),
+        ("need", "\u200b\u200c", "what is needed"),
+        ("b_blurb", "See salon\u200b.\u200bcom", "web address"),
+        ("b_blurb", "020\u200b7946\u200b0958", "phone number"),
         ("a_name", "L" * 81, "Please keep this to 80 characters; it has 81 now."),
         ("a_email", "", "fill in the email address"),
         ("b_email", "natasha@@interiors.test", "does not look like an email address"),
@@ -115,6 +122,13 @@ def test_only_the_side_with_the_need_says_whether_it_is_looking() -> None:
     assert filled.shared(has_need=True).looking is True
     assert filled.shared(has_need=False).looking is None
     assert filled.shared(has_need=True).phone == "+44 20 7946 0958"
+
+
+def test_a_form_uses_nothing_of_the_form_library_that_is_going_away() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert form().validate()
+        assert AnswerForm().validate()
 
 
 # --- Pages --------------------------------------------------------------------------------------------

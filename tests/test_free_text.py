@@ -16,6 +16,7 @@ from service.free_text import NotAllowed, check_name, check_phone, check_text, c
         "rita (at) example.com",
         "rita[at]salon",
         "ＲＩＴＡ＠example.org",
+        "linda\u200d@\u200dsalon.test",
     ],
 )
 def test_an_email_address_in_free_text_is_refused(text: str) -> None:
@@ -32,6 +33,9 @@ def test_an_email_address_in_free_text_is_refused(text: str) -> None:
         "salon.beauty",
         "ftp://files",
         "just google salon.test",
+        "salon\u200d.\u200dcom",
+        "salon.c\u200com",
+        "www\u200d.salon",
     ],
 )
 def test_a_web_address_in_free_text_is_refused(text: str) -> None:
@@ -51,6 +55,29 @@ def test_a_web_address_in_free_text_is_refused(text: str) -> None:
         "612 345 678",
         "01.23.45.67.89",
         "＋４４ ２０ ７９４６ ０９５８",
+        "Phone 020 7946 0958 / 0161 496 0000",
+        "212 555 0134 / 212 555 0199",
+        "212 555 0134 212 555 0199",
+        "612 345 678 / 612 345 679",
+        "020\n7946\n0958",
+        "212\n555\n0134",
+        "+1\n800\n555\n0199",
+        "020\t7946\t0958",
+        "_020_7946_0958_",
+        "020·7946·0958",
+        "020 • 7946 • 0958",
+        "020 | 7946 | 0958",
+        "[020] 7946 0958",
+        "020 − 7946 − 0958",
+        "020\u00a07946\u00a00958",
+        "020\u31647946\u31640958",
+        "020\u200d7946\u200c0958",
+        "0️⃣2️⃣0️⃣7️⃣9️⃣4️⃣6️⃣0️⃣9️⃣5️⃣8️⃣",
+        "٠٢٠ ٧٩٤٦ ٠٩٥٨",
+        "请打02079460958",
+        "Tel020 7946 0958",
+        "01.23.45 67 89",
+        "202 555 0134 (2019)",
     ],
 )
 def test_a_phone_number_in_free_text_is_refused(text: str) -> None:
@@ -74,13 +101,35 @@ def test_a_phone_number_in_free_text_is_refused(text: str) -> None:
         "3 @ 5 euros, and 50% off",
         "First line\nSecond line",
         "Dr. Quill’s café – très chic 😀",
+        "2019 · 2020 · 2021",
+        "2019\n2020\n2021",
+        "1998–2003 | 2005–2010 | 2012–2020",
+        "100 000 / 150 000",
+        "10 000 - 12 000 / 15 000 - 20 000",
+        "Budget for 2025: 10 000\n2026: 12 000",
+        "Prices:\n1200\n1500\n1800",
+        "1. From 2019-2024\n2. From 2024 on\n3. Done",
+        "We met on 24. 11. 2026 – 26. 11. 2026.",
+        "On 04.11.26 14:05, and on 24.11.2026 14.05.",
+        "Open 09.30-17.30, Saturdays 10:00-14:00 / 15:00-18:00",
+        "New York, NY 10001-1234",
+        "Grant 123456 (2021)",
+        "The M25 2019-2024, and Rooms 101, 102, 103, 104",
+        "1,000,000 or 2,500,000, 1 234 reviews, 4.5 out of 5",
+        "3 x 4 m, 2.5 m high, 1920x1080, 300 dpi, A4 and B5",
+        "serial 12345678901234567890",
+        "می‌خواهم نقشه",
+        "👩‍🎨 paints, 👨‍👩‍👧 too",
     ],
 )
 def test_an_ordinary_sentence_passes(text: str) -> None:
     check_text(text)
 
 
-@pytest.mark.parametrize("letter", ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\u2066"])
+@pytest.mark.parametrize(
+    "letter",
+    ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\u2066", "\u200b", "\u00ad", "\ufeff"],
+)
 def test_control_characters_are_refused_everywhere(letter: str) -> None:
     for check in (check_text, check_name):
         with pytest.raises(NotAllowed, match="invisible"):
@@ -88,7 +137,20 @@ def test_control_characters_are_refused_everywhere(letter: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Linda\nBcc: x", "Linda\tBerg", "linda@example.org", "http://x", "Salon.com"]
+    "name",
+    [
+        "Linda\nBcc: x",
+        "Linda\tBerg",
+        "linda@example.org",
+        "http://x",
+        "Salon.com",
+        "Your account is locked, dial +1 800 555 0199 now",
+        "Linda 020\u200d7946\u200d0958",
+        "\u200d",
+        "\u200c \u200d",
+        "\u3164",
+        "\u2800",
+    ],
 )
 def test_a_name_is_one_line_without_any_address(name: str) -> None:
     with pytest.raises(NotAllowed):
@@ -96,7 +158,17 @@ def test_a_name_is_one_line_without_any_address(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Linda", "O’Neil-Smith, PhD", "St. Mary", "J.R. Quill", "李小龍", 'Natasha "Tash" N.']
+    "name",
+    [
+        "Linda",
+        "O’Neil-Smith, PhD",
+        "St. Mary",
+        "J.R. Quill",
+        "李小龍",
+        'Natasha "Tash" N.',
+        "Salon 1998",
+        "علی‌رضا",
+    ],
 )
 def test_a_name_as_people_have_it_passes(name: str) -> None:
     check_name(name)
@@ -141,3 +213,17 @@ def test_what_cannot_be_mailed_is_refused(email: str) -> None:
 def test_line_breaks_are_of_one_kind() -> None:
     assert tidy("  one\r\ntwo\rthree\n ") == "one\ntwo\nthree"
     assert tidy(None) == ""
+
+
+def test_what_nobody_sees_is_left_out_but_what_a_script_needs_stays() -> None:
+    assert tidy("\ufeffLin\u00adda\u200b Marsh\u2060") == "Linda Marsh"
+    assert tidy("salon\u200b.\u200bcom") == "salon.com"
+    assert tidy("020\u200b7946\u200b0958") == "02079460958"
+    assert tidy("علی\u200cرضا 👩\u200d🎨") == "علی\u200cرضا 👩\u200d🎨"
+    # What turns the direction of a text is told, not swallowed.
+    assert tidy("Linda\u202e") == "Linda\u202e"
+
+
+@pytest.mark.parametrize("text", ["\u200d", " \u200b\u200c ", "\u3164", "\u2800\u2800", "\ufe0f"])
+def test_a_text_of_which_nothing_is_seen_is_no_text(text: str) -> None:
+    assert tidy(text) == ""

@@ -81,7 +81,7 @@ def _defaults(data_dir: Path, redis_socket: Path | None, mail_port: int | None) 
     if redis_socket is not None:
         values["REDIS_URL"] = f"redis+socket://{redis_socket}"
     if mail_port is not None:
-        values |= {"MAIL_SERVER": LOOPBACK, "MAIL_PORT": str(mail_port)}
+        values |= {"MAIL_SERVER": LOOPBACK, "MAIL_PORT": str(mail_port), "MAILBOX": "1"}
     return values
 
 

@@ -26,7 +26,7 @@ def register(app: Flask) -> None:
 
 
 def _register_mailbox(app: Flask) -> None:
-    if app.config["SETTINGS"].EMBEDDED:
+    if app.config["SETTINGS"].MAILBOX:
         # The mail catcher is an optional dependency, there only in the embedded mode.
         from . import mailbox
 

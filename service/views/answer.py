@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
-from service import introductions, wording
-from service.lifecycle import ConsentState
-from service.models import Consent
+from service import introductions, limits, wording
+from service.lifecycle import ConsentState, Envelope
+from service.models import Consent, Introduction
 from service.tokens import Tokens
 
 from .common import database, moment, now, settings
@@ -22,7 +23,7 @@ pages.before_request(hide_link)
 def show(token: str) -> ResponseReturnValue:
     with database().reading() as session:
         consent = introductions.by_answer_link(session, settings(), token)
-        return _page(consent, token, AnswerForm.of(consent))
+        return _page(session, consent, token, AnswerForm.of(consent))
 
 
 @pages.post("/a/<token>")
@@ -35,7 +36,7 @@ def answer(token: str) -> ResponseReturnValue:
         consent = introductions.by_answer_link(session, settings(), token)
         # A slip in a detail must not stand in the way of a no.
         if said == "yes" and not form.validate():
-            return _page(consent, token, form), 422
+            return _page(session, consent, token, form), 422
         introductions.answer(
             session,
             settings(),
@@ -64,7 +65,7 @@ def never(token: str) -> ResponseReturnValue:
     return render_template("never_done.html")
 
 
-def _page(consent: Consent, token: str, form: AnswerForm) -> str:
+def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> str:
     introduction = consent.introduction
     closes_at = introduction.closes_at
     return render_template(
@@ -77,10 +78,24 @@ def _page(consent: Consent, token: str, form: AnswerForm) -> str:
         words=wording.consent_words(introduction, consent.side),
         has_need=wording.is_asked_about_need(introduction, consent.side),
         is_open=introduction.to_case().is_open and _may_answer(consent),
+        left_alone=limits.is_suppressed(session, consent.email),
         answered=consent.state in (ConsentState.YES, ConsentState.NO),
+        arrived=_how_it_arrived(introduction, consent),
         closes=moment(closes_at) if closes_at else "",
         introduced_by=moment(closes_at + settings().HOLD_FOR) if closes_at else "",
     )
+
+
+def _how_it_arrived(introduction: Introduction, you: Consent) -> str:
+    """What became of this side's copy of an introduction that has left, in a word of the page."""
+    failed = [side for side in introduction.consents if side.envelope is Envelope.FAILED]
+    if len(failed) == len(introduction.consents):
+        return "to neither"
+    if you in failed:
+        return "not to you"
+    if failed:
+        return "not to the other"
+    return "to you" if you.envelope is Envelope.ACCEPTED else "soon"
 
 
 def _may_answer(consent: Consent) -> bool:

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from service import lifecycle
 from service.introductions import LinkReplaced
-from service.limits import CannotBeAsked
+from service.limits import CannotBeAsked, NeverAgain
 from service.tokens import BadLink
 
 from . import request as request_page
@@ -27,12 +27,19 @@ PAGES: dict[type[Exception], Page] = {
     LinkReplaced: (
         410,
         "This link was replaced by a newer one",
-        "Please look for the latest email from us about this introduction, and use the link in it.",
+        "If you have just taken your answer back, that worked. The new link is in the latest email from us "
+        "about this introduction.",
     ),
     CannotBeAsked: (
         409,
         "One of the two cannot be asked at the moment",
-        "We cannot say more than that. Nothing was sent to either of them. You may try again another day.",
+        "We cannot say more than that. Nothing new was sent. You may try again another day.",
+    ),
+    NeverAgain: (
+        409,
+        "You asked us never to contact you again",
+        "So we cannot write to you, and nothing was changed. To change that, please write to the person who "
+        "asked for this introduction, or to whoever runs this TwoYes.",
     ),
     lifecycle.AlreadyVerified: (
         409,
@@ -93,7 +100,7 @@ HTTP: dict[int, tuple[str, str]] = {
 
 
 def register(app: Flask) -> None:
-    for refusal in (BadLink, LinkReplaced, CannotBeAsked, lifecycle.Refused):
+    for refusal in (BadLink, LinkReplaced, CannotBeAsked, NeverAgain, lifecycle.Refused):
         app.register_error_handler(refusal, _refused)
     app.register_error_handler(CSRFError, _expired)
     app.register_error_handler(HTTPException, _http)
@@ -102,7 +109,7 @@ def register(app: Flask) -> None:
 def _refused(refusal: Exception) -> ResponseReturnValue:
     status, headline, next_step = next(PAGES[kind] for kind in type(refusal).mro() if kind in PAGES)
     # Only a link that was good may be offered again.
-    back = request.path if isinstance(refusal, lifecycle.Refused | CannotBeAsked) else ""
+    back = request.path if isinstance(refusal, lifecycle.Refused | CannotBeAsked | NeverAgain) else ""
     return render_template("error.html", headline=headline, next_step=next_step, back=_page_of(back)), status
 
 

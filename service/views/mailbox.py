@@ -1,4 +1,4 @@
-"""/mailbox: the mails that the embedded mode has caught. There only in that mode."""
+"""/mailbox: the mails that the embedded mode has caught. There only with the setting MAILBOX."""
 
 from __future__ import annotations
 

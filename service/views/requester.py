@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from service import introductions, wording
-from service.lifecycle import ConsentState, Envelope, Role, State
+from service import introductions, limits, wording
+from service.lifecycle import (
+    NEVER,
+    AlreadyVerified,
+    CaseClosed,
+    ConsentState,
+    Envelope,
+    Reason,
+    Role,
+    State,
+)
 from service.models import Consent, Introduction
 
 from .common import database, moment, now, settings
@@ -40,13 +50,14 @@ def _unknown(_: str) -> NoReturn:
 
 
 def _verify(token: str) -> ResponseReturnValue:
-    with database().transaction() as session:
+    # A second click finds it done: the page tells how things stand.
+    with suppress(AlreadyVerified), database().transaction() as session:
         introductions.verify(session, settings(), token, now())
     return _back(token)
 
 
 def _withdraw(token: str) -> ResponseReturnValue:
-    with database().transaction() as session:
+    with suppress(CaseClosed), database().transaction() as session:
         introductions.withdraw(session, settings(), token, now())
     return _back(token)
 
@@ -60,6 +71,9 @@ def _correct(token: str) -> ResponseReturnValue:
             _write_correction(session, token, form)
     except introductions.SameAddress:
         form.complain("This address is already part of this introduction. Please give another one.")
+        return _show_slip(token, form), 422
+    except limits.CannotBeAsked:
+        form.complain("This address cannot be asked at the moment. We cannot say more; nothing new was sent.")
         return _show_slip(token, form), 422
     return _back(token)
 
@@ -81,13 +95,15 @@ def _back(token: str) -> ResponseReturnValue:
 
 def _page(introduction: Introduction, token: str, form: CorrectionForm) -> str:
     closes_at = introduction.closes_at
+    stands = _how_it_stands(introduction)
     return render_template(
         "requester.html",
         token=token,
         form=form,
         case=introduction,
-        stands=_how_it_stands(introduction),
-        is_open=introduction.to_case().is_open,
+        stands=stands,
+        may_withdraw=stands == "unverified" or (stands != "withdrawn" and introduction.to_case().is_open),
+        never_again=_never_again(introduction),
         lost=[side.name for side in introduction.consents if side.envelope is Envelope.FAILED],
         correctable=_correctable(introduction),
         closes=moment(closes_at) if closes_at else "",
@@ -105,7 +121,22 @@ def _how_it_stands(introduction: Introduction) -> str:
         return "confirmed"
     if introduction.left_at:
         return _how_it_went(introduction)
+    if _is_withdrawn(introduction):
+        return "withdrawn"
     return "nothing" if introduction.state is State.CLOSED else "asked"
+
+
+def _is_withdrawn(introduction: Introduction) -> bool:
+    """Where the requester is one of the two, the case stays open with their no until the closing moment."""
+    own = introduction.requester_is
+    said_no = own is not None and introduction.consent(own).state is ConsentState.NO
+    return said_no or introduction.reason is Reason.WITHDRAWN
+
+
+def _never_again(introduction: Introduction) -> bool:
+    """Whether it was by "never contact me again" that the requester, one of the two, took it back."""
+    own = introduction.requester_is
+    return own is not None and introduction.consent(own).method == NEVER
 
 
 def _how_it_went(introduction: Introduction) -> str:
