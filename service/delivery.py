@@ -131,7 +131,7 @@ def _deliver_one(db: Database, settings: Settings, clock: Clock, smtp: SmtpSessi
 
 def _send(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mail: Leased) -> Outcome:
     try:
-        message = _render(db, settings, mail)
+        message = _render(db, settings, mail, clock())
     except Exception as error:
         # A mail that cannot be rendered must not hold up the others; it is tried again and stays visible.
         log.exception("mail %s could not be rendered", mail.id)
@@ -142,7 +142,7 @@ def _send(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mai
     return smtp.send(sender, mail.recipient, message, fence=lambda: _fence(db, settings, mail, clock()))
 
 
-def _render(db: Database, settings: Settings, mail: Leased) -> bytes | None:
+def _render(db: Database, settings: Settings, mail: Leased, now: datetime) -> bytes | None:
     """The message as it is now, or None if nobody wants it any more."""
     with db.reading() as session:
         row = session.get(OutboxMail, mail.id)
@@ -150,7 +150,7 @@ def _render(db: Database, settings: Settings, mail: Leased) -> bytes | None:
             return None
         if not lifecycle.still_wanted(row.introduction.to_case(), row.kind, row.to, row.round):
             return None
-        return row.body if row.body is not None else compose(row, settings)
+        return row.body if row.body is not None else compose(row, settings, now)
 
 
 def _fence(db: Database, settings: Settings, mail: Leased, now: datetime) -> bool:

@@ -15,7 +15,6 @@ import random
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from email.utils import parseaddr
 from typing import Any
 
 from sqlalchemy import ColumnElement, Update, delete, exists, or_, select, update
@@ -25,7 +24,7 @@ from . import lifecycle
 from .db import nudge
 from .lifecycle import ConsentState, MailKind, Role
 from .limits import address_hash
-from .mailer.compose import introduction_message
+from .mailer.compose import introduction_message, message_id
 from .models import Consent, Introduction, MailState, OutboxMail, Suppression
 from .settings import Settings
 
@@ -43,10 +42,9 @@ def enqueue(
     session: Session, settings: Settings, introduction: Introduction, mail: lifecycle.Mail, now: datetime
 ) -> None:
     """Queue a mail once; a row of the same kind, recipient and round is revived if it was skipped."""
-    recipient = _recipient(introduction, mail.to)
-    row = _find(session, introduction, mail, recipient)
+    row = _find(session, introduction, mail)
     if row is None:
-        row = _new_row(settings, introduction, mail, recipient, now)
+        row = _new_row(session, settings, introduction, mail, now)
         session.add(row)
         session.flush()
     elif row.state is MailState.SKIPPED:
@@ -199,46 +197,51 @@ def _recipient(introduction: Introduction, role: Role) -> str:
     return introduction.consent(role).email
 
 
-def _find(
-    session: Session, introduction: Introduction, mail: lifecycle.Mail, recipient: str
-) -> OutboxMail | None:
+def _find(session: Session, introduction: Introduction, mail: lifecycle.Mail) -> OutboxMail | None:
     return session.scalars(
         select(OutboxMail).where(
             OutboxMail.introduction_id == introduction.id,
             OutboxMail.kind == mail.kind,
-            OutboxMail.recipient == recipient,
+            OutboxMail.recipient == _recipient(introduction, mail.to),
             OutboxMail.round == mail.round,
         )
     ).first()
 
 
 def _new_row(
-    settings: Settings, introduction: Introduction, mail: lifecycle.Mail, recipient: str, now: datetime
+    session: Session, settings: Settings, introduction: Introduction, mail: lifecycle.Mail, now: datetime
 ) -> OutboxMail:
     due_at = mail.due_at or now
     row = OutboxMail(
         introduction_id=introduction.id,
         kind=mail.kind,
         to=mail.to,
-        recipient=recipient,
+        recipient=_recipient(introduction, mail.to),
         round=mail.round,
-        message_id=_message_id(settings, introduction, mail),
+        message_id=message_id(settings, introduction, mail.kind, mail.to, mail.round),
         created_at=now,
         due_at=due_at,
         useful_until=_useful_until(settings, introduction, mail.kind, due_at),
     )
     if mail.kind is MailKind.INTRODUCTION:
-        row.gate_a, row.gate_b = "a", "b"
-        row.body = introduction_message(introduction, row.message_id, settings)
+        _store_introduction(session, settings, introduction, row)
     return row
 
 
-def _message_id(settings: Settings, introduction: Introduction, mail: lifecycle.Mail) -> str:
-    """The fixed Message-ID of a mail. All copies of the introduction share one: they are one message."""
-    domain = parseaddr(settings.MAIL_DEFAULT_SENDER)[1].rpartition("@")[2] or "localhost"
-    to = "both" if mail.kind is MailKind.INTRODUCTION else mail.to.value
-    nonce = int(introduction.created_at.timestamp() * 1_000_000)
-    return f"<{mail.kind.value}.{to}.{mail.round}.{introduction.id}.{nonce:x}@{domain}>"
+def _store_introduction(
+    session: Session, settings: Settings, introduction: Introduction, row: OutboxMail
+) -> None:
+    """Every copy is one message: the bytes and the Message-ID of the first copy, behind the two-yes gate."""
+    row.gate_a, row.gate_b = "a", "b"
+    first = session.scalars(
+        select(OutboxMail).where(
+            OutboxMail.introduction_id == introduction.id, OutboxMail.kind == MailKind.INTRODUCTION
+        )
+    ).first()
+    if first:
+        row.message_id, row.body = first.message_id, first.body
+    else:
+        row.body = introduction_message(introduction, row.message_id, settings)
 
 
 def _useful_until(

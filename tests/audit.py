@@ -27,12 +27,13 @@ class Witness:
     def __call__(self, mail: Taken) -> None:
         if mail.kind != MailKind.INTRODUCTION:
             return
+        case = select(OutboxMail.introduction_id).where(OutboxMail.message_id == mail.message_id)
         yeses = select(func.count()).where(
-            Consent.introduction_id == mail.introduction, Consent.state == ConsentState.YES
+            Consent.introduction_id.in_(case), Consent.state == ConsentState.YES
         )
         with self._db.reading() as session:
             if session.scalar(yeses) != 2:
-                self.early.append(f"introduction {mail.introduction} was taken without two standing yeses")
+                self.early.append(f"introduction {mail.message_id} was taken without two standing yeses")
 
     def is_leaving(self, address: str) -> bool:
         """Whether the introduction for an address is leased: in a worker's hands, and not handed over."""

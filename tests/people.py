@@ -36,11 +36,6 @@ class Taken:
     def kind(self) -> str:
         return self.message_id.removeprefix("<").split(".")[0]
 
-    @property
-    def introduction(self) -> int:
-        """The id of the case; the Message-ID names it."""
-        return int(self.message_id.split(".")[3])
-
     @cached_property
     def text(self) -> str:
         return text_of(email.message_from_bytes(self.data, policy=email.policy.default))  # type: ignore[arg-type]

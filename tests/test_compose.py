@@ -98,7 +98,7 @@ def mail(introduction: Introduction, kind: MailKind, to: Role) -> OutboxMail:
 def raw(introduction: Introduction, kind: MailKind, to: Role, settings: Settings = SETTINGS) -> bytes:
     if kind is MailKind.INTRODUCTION:
         return introduction_message(introduction, MESSAGE_ID, settings)
-    return compose(mail(introduction, kind, to), settings)
+    return compose(mail(introduction, kind, to), settings, NOW)
 
 
 def parsed(data: bytes) -> EmailMessage:
@@ -149,6 +149,10 @@ def test_no_name_however_odd_adds_a_header_or_a_recipient(kind: MailKind, to: Ro
     expected |= {b"X-Auto-Response-Suppress", b"Content-Type"}
     if kind is MailKind.INTRODUCTION:
         expected |= {b"Cc", b"Reply-To"}
+    if kind in (MailKind.ASK, MailKind.REMINDER, MailKind.FOLLOW_UP):
+        expected |= {b"List-Unsubscribe", b"List-Unsubscribe-Post"}
+    if kind is MailKind.REMINDER:
+        expected |= {b"In-Reply-To", b"References"}
     assert sorted(names) == sorted(expected)
     assert [b.addr_spec for b in parsed(data)["From"].addresses] == ["hello@twoyes.test"]
     if kind is MailKind.INTRODUCTION:
@@ -193,7 +197,7 @@ def test_an_address_that_is_none_never_reaches_a_header() -> None:
     asked = mail(case(), MailKind.ASK, Role.A)
     asked.recipient = "linda@salon.test>\r\nBcc: everybody@evil.test"
     with pytest.raises(ValueError, match="address"):
-        compose(asked, SETTINGS)
+        compose(asked, SETTINGS, NOW)
 
 
 # --- Who and what -----------------------------------------------------------------------------------

@@ -254,10 +254,10 @@ def test_a_mail_that_cannot_be_rendered_does_not_hold_up_the_others(
     story.request()
     real = delivery.compose
 
-    def broken_for_linda(mail: OutboxMail, settings: object) -> bytes:
+    def broken_for_linda(mail: OutboxMail, *more: object) -> bytes:
         if mail.recipient == LINDA:
             raise KeyError("a template that is broken")
-        return real(mail, settings)  # type: ignore[arg-type]
+        return real(mail, *more)  # type: ignore[arg-type]
 
     with monkeypatch.context() as fault:
         fault.setattr(delivery, "compose", broken_for_linda)

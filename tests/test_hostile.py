@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -262,3 +263,15 @@ def test_a_commit_that_fails_answers_nothing_as_recorded(
     assert "recorded</h1>" not in response.text
     assert "went wrong on our side" in response.text
     assert story.consent(LINDA).state is ConsentState.ASKED
+
+
+def test_a_message_id_tells_its_kind_and_nothing_of_numbers_or_times(story: Story) -> None:
+    story.ask(order="a_first")
+    story.answer(LINDA, "no", tell_requester="y")
+    story.answer(LINDA, "yes")
+    story.answer(LINDA, "no", tell_requester="y")
+    story.sweep()
+    for mail in story.mails(LINDA) + story.mails(RITA):
+        assert re.fullmatch(r"<[a-z_]+\.[0-9a-f]{32}@twoyes\.test>", mail["Message-ID"])
+    both = [mail for who in (LINDA, RITA) for mail in story.mails(who)]
+    assert len({mail["Message-ID"] for mail in both}) == len(both)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import select
 
 from service.lifecycle import ConsentState, MailKind, State
 from service.models import Consent, LedgerEntry
 
-from .story import LINDA, NATASHA, RITA, Story, text_of
+from .smtp_server import FaultySmtp
+from .story import LINDA, NATASHA, RITA, HandClock, Story, text_of
 
 DECLINED = ("lead", "declined")
 
@@ -493,3 +496,30 @@ def test_a_second_visit_shows_the_recorded_answer(story: Story) -> None:
     again = story.client.get(link)
     assert again.status_code == 200
     assert "recorded" in again.text
+
+
+def test_a_reminder_stands_below_its_ask(story: Story) -> None:
+    story.ask()
+    story.sweep(days=3)
+    ask, reminder = story.mails(NATASHA)
+    assert reminder["In-Reply-To"] == reminder["References"] == ask["Message-ID"]
+    assert reminder["Message-ID"] != ask["Message-ID"]
+
+
+def test_the_mail_programs_own_unsubscribe_is_never_again_in_one_click(
+    environ: dict[str, str], clock: HandClock, relay: FaultySmtp
+) -> None:
+    story = Story({**environ, "PUBLIC_URL": "https://twoyes.test"}, clock, relay)
+    story.request()
+    verification = text_of(story.mails(RITA)[0])
+    story.post(re.findall(r"https://twoyes.test(/r/\S+)", verification)[0], action="verify")
+    story.sweep()
+    (ask,) = story.mails(LINDA)
+    assert ask["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    path = ask["List-Unsubscribe"].strip().removeprefix("<https://twoyes.test").removesuffix(">")
+    # RFC 8058: a POST with this body and nothing else, no cookie, no redirect.
+    response = story.post(path, **{"List-Unsubscribe": "One-Click"})
+    assert response.status_code == 200
+    assert story.consent(LINDA).state is ConsentState.NO
+    assert "List-Unsubscribe" not in story.mails(RITA)[0]
+    story.db.engine.dispose()

@@ -7,7 +7,10 @@ a mail can be turned into another one.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,8 @@ from service.tokens import Tokens
 from .message import Address, FixedMessage, one_line
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "email"
+UNSUBSCRIBABLE = (MailKind.ASK, MailKind.REMINDER, MailKind.FOLLOW_UP)
+"""Kinds that somebody gets who did not ask for anything."""
 ON_BEHALF = (MailKind.ASK, MailKind.REMINDER, MailKind.INTRODUCTION)
 """Kinds that speak for the requester, whose address is verified by then; the rest is TwoYes speaking."""
 
@@ -36,19 +41,22 @@ class Preview:
     html: str
 
 
-def compose(mail: OutboxMail, settings: Settings) -> bytes:
-    """The whole mail (RFC 5322, 7-bit) of any kind but the introduction, which is ``mail.body``.
+def compose(mail: OutboxMail, settings: Settings, now: datetime) -> bytes:
+    """The whole mail (RFC 5322, 7-bit), dated ``now``, of any kind but the introduction (``mail.body``).
 
     ``mail.introduction`` and its consents must be loaded; nothing is read or written here.
     """
     introduction = mail.introduction
-    facts = _facts(introduction, mail.to, settings) | _links(mail, settings)
+    links = _links(mail, settings)
+    facts = _facts(introduction, mail.to, settings) | links
     written = _write(mail.kind, facts)
     name = _name_of(introduction, mail.to)
     return FixedMessage(
         message_id=mail.message_id,
         sender=_sender(introduction, mail.kind, settings),
         to=[Address(name, mail.recipient)],
+        at=now,
+        more=dict(_list_headers(mail.kind, links)) | _thread(mail, settings),
         subject=written.subject,
         text=written.text,
         html=written.html,
@@ -67,8 +75,7 @@ def introduction_message(introduction: Introduction, message_id: str, settings: 
         to=both,
         cc=[requester] if copied else [],
         reply_to=both,
-        # Each envelope may write it anew: the end of the hold is the same moment for all of them.
-        at=introduction.hold_until,
+        at=introduction.hold_until or introduction.created_at,
         subject=written.subject,
         text=written.text,
         html=written.html,
@@ -79,6 +86,35 @@ def preview(introduction: Introduction, kind: MailKind, role: Role, settings: Se
     """A mail about an introduction that need not be saved. No link in it works."""
     facts = _facts(introduction, role, settings) | _placeholders(introduction, role, settings)
     return _write(kind, facts)
+
+
+def message_id(settings: Settings, introduction: Introduction, kind: MailKind, to: Role, round: int) -> str:
+    """The fixed Message-ID of a mail (RFC 5322 3.6.4); the copies of the introduction are one message.
+
+    It tells its kind and nothing else: a number or a time in it would tell when the other side answered.
+    """
+    what = (introduction.id, introduction.created_at.timestamp(), kind.value, to.value, round)
+    key = settings.SECRET_KEY.encode()[:64]
+    digest = hashlib.blake2b(repr(what).encode(), key=key, digest_size=16).hexdigest()
+    return f"<{kind.value}.{digest}@{envelope_sender(settings).rpartition('@')[2]}>"
+
+
+def _thread(mail: OutboxMail, settings: Settings) -> dict[str, str]:
+    """A reminder stands below its ask in a mail program."""
+    if mail.kind is not MailKind.REMINDER:
+        return {}
+    asked = 1 + mail.introduction.consent(mail.to).corrected
+    ask = message_id(settings, mail.introduction, MailKind.ASK, mail.to, asked)
+    return {"In-Reply-To": ask, "References": ask}
+
+
+def _list_headers(kind: MailKind, links: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The mail program's own "unsubscribe" (RFC 2369); in one click (RFC 8058) where the pages are https."""
+    if kind in UNSUBSCRIBABLE:
+        # Folded before the address, which is long and must stay whole.
+        yield "List-Unsubscribe", f"\r\n <{links['never_url']}>"
+        if links["never_url"].startswith("https:"):
+            yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
 
 
 def envelope_sender(settings: Settings) -> str:

@@ -58,9 +58,10 @@ class FixedMessage(flask_mail.Message):
         subject: str,
         text: str,
         html: str,
+        at: datetime,
         cc: list[Address] | None = None,
         reply_to: list[Address] | None = None,
-        at: datetime | None = None,
+        more: dict[str, str] | None = None,
     ) -> None:
         super().__init__(
             subject=one_line(subject),
@@ -70,7 +71,8 @@ class FixedMessage(flask_mail.Message):
             body=text,
             html=html,
         )
-        self._written_at = at.astimezone(UTC) if at else datetime.now(UTC)
+        self._written_at = at.astimezone(UTC)
+        self._more = more or {}
         self.msgId = message_id
         self._people = {"From": [sender], "To": to, "Cc": cc or [], "Reply-To": reply_to or []}
 
@@ -89,6 +91,7 @@ class FixedMessage(flask_mail.Message):
         yield "Subject", _unstructured(self.subject)
         yield "Date", format_datetime(self._written_at)
         yield "Message-ID", one_line(self.msgId)
+        yield from self._more.items()
         # RFC 3834: an out-of-office reply to one of these would reach nobody. Exchange looks at the other.
         yield "Auto-Submitted", "auto-generated"
         yield "X-Auto-Response-Suppress", "All"
