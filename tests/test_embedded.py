@@ -24,6 +24,7 @@ from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 
 from service import embedded
 from service.embedded import CannotRun, mailbox
+from service.embedded import children as children_of
 from service.embedded import run as runner
 from service.settings import SettingsError, load
 
@@ -340,7 +341,7 @@ def shell(tmp_path: Path, text: str) -> str:
 
 
 def test_a_child_that_ends_is_named_and_the_others_are_stopped(tmp_path: Path) -> None:
-    with runner.Children(os.environ, ["short", "long"]) as children:
+    with children_of.Children(os.environ, ["short", "long"]) as children:
         children.start("long", "sleep 600")
         children.start("short", "false")
         long = children._processes["long"]
@@ -351,7 +352,7 @@ def test_a_child_that_ends_is_named_and_the_others_are_stopped(tmp_path: Path) -
 def test_a_child_that_does_not_listen_is_killed_with_what_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "PATIENCE", 0.5)
+    monkeypatch.setattr(children_of, "PATIENCE", 0.5)
     deaf = shell(
         tmp_path,
         "import signal, subprocess, pathlib, time\n"
@@ -361,7 +362,7 @@ def test_a_child_that_does_not_listen_is_killed_with_what_it_started(
         "time.sleep(600)\n",
     )
     pid = tmp_path / "pid"
-    with runner.Children(os.environ, ["deaf"]) as children:
+    with children_of.Children(os.environ, ["deaf"]) as children:
         children.start("deaf", deaf)
         wait_for(lambda: pid.exists() and pid.read_text().endswith("."), "the child has started its own")
         grandchild = psutil.Process(int(pid.read_text().rstrip(".")))
@@ -383,7 +384,7 @@ def test_when_nobody_reads_the_output_any_more_everything_stops_in_order(
     )
     with os.fdopen(writer, "wb", buffering=0) as raw, io.TextIOWrapper(raw, write_through=True) as output:
         monkeypatch.setattr(sys, "stdout", output)
-        with runner.Children(os.environ, ["polite"]) as children:
+        with children_of.Children(os.environ, ["polite"]) as children:
             children.start("polite", polite)
             assert children.watch() is None
         monkeypatch.undo()
