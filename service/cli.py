@@ -24,6 +24,7 @@ from service.clock import utc_now
 from service.db import Database
 from service.db import migrate as migrate_database
 from service.delivery import NotRetriable, retry_by_hand
+from service.doctor import examine
 from service.embedded import CannotRun
 from service.settings import SettingsError, describe, given, load, sqlalchemy_url
 from service.sweep import sweep as sweep_once
@@ -162,6 +163,16 @@ def ledger(as_json: bool, history: bool) -> None:
                 for entry in entries
             ],
         )
+
+
+@main.command()
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Look whether the settings, the database, the broker and the relay are right, one line each."""
+    findings = list(examine(load(os.environ)))
+    for finding in findings:
+        click.echo(f"{'WRONG' if finding.wrong else 'ok':<6} {finding.subject:<9} {finding.said}")
+    context.exit(any(finding.wrong for finding in findings))
 
 
 @main.command()

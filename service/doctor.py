@@ -1,0 +1,97 @@
+"""`twoyes doctor`: is everything there that the settings name? One line each, and what to mend."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import SQLAlchemyError
+
+from .broker import Nudger
+from .db import Database, alembic_config
+from .mailer.smtp import SmtpSession
+from .settings import Settings
+
+
+class Finding(NamedTuple):
+    """What one look came to; ``wrong`` findings keep TwoYes from doing its work."""
+
+    subject: str
+    wrong: bool
+    said: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at the database, the broker, the relay and the public address, one after the other."""
+    looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+        ("database", _database),
+        ("broker", _broker),
+        ("relay", _relay),
+        ("links", _links),
+    )
+    for subject, look in looks:
+        try:
+            yield Finding(subject, False, look(settings))
+        except Ailment as ailment:
+            yield Finding(subject, True, str(ailment))
+
+
+class Ailment(Exception):
+    """What is wrong and which setting to look at, in one line."""
+
+
+def _database(settings: Settings) -> str:
+    newest = ScriptDirectory.from_config(alembic_config(settings.DATABASE_URL)).get_current_head()
+    db = Database(settings.DATABASE_URL)
+    try:
+        with db.reading() as session:
+            current = MigrationContext.configure(session.connection()).get_current_revision()
+    except SQLAlchemyError as error:
+        raise Ailment(f"cannot be reached, see DATABASE_URL: {_first_line(error)}") from None
+    finally:
+        db.engine.dispose()
+    if current != newest:
+        raise Ailment(f"is at migration {current}, not {newest}: run twoyes migrate")
+    return f"reached, at migration {current}"
+
+
+def _broker(settings: Settings) -> str:
+    if not Nudger(settings).is_up():
+        raise Ailment("does not answer, see REDIS_URL; until it does, mail leaves by the sweep alone")
+    return "answers"
+
+
+def _relay(settings: Settings) -> str:
+    """Connect as for a mail: EHLO, TLS and AUTH as the settings say, and no mail."""
+    try:
+        host = SmtpSession(settings).configure_host()
+    except (OSError, ValueError) as error:
+        where = f"{settings.MAIL_SERVER}:{settings.MAIL_PORT}"
+        raise Ailment(f"at {where} cannot be used, see MAIL_*: {_first_line(error)}") from None
+    host.close()
+    secured = "with TLS" if settings.MAIL_USE_TLS or settings.MAIL_USE_SSL else "without TLS"
+    known = f"as {settings.MAIL_USERNAME}" if settings.MAIL_USERNAME else "without a login"
+    return f"greets us, {secured}, {known}"
+
+
+def _links(settings: Settings) -> str:
+    host = urlsplit(settings.PUBLIC_URL).hostname or ""
+    if not settings.EMBEDDED and _is_loopback(host):
+        raise Ailment(f"lead to {settings.PUBLIC_URL}, where only this machine gets: set PUBLIC_URL")
+    return f"lead to {settings.PUBLIC_URL}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _first_line(error: Exception) -> str:
+    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return text.splitlines()[0]
