@@ -90,9 +90,16 @@ class Person:
         return self.ready is not None
 
     def _ask(self) -> Script:
-        yield from self._press(lambda: self.browser.send_form(**self.case.form()))
+        page = yield from self._press(lambda: self.browser.send_form(**self.case.form()))
+        self._expect_redirect(page, "the form")
         if link := (yield from self._link("/r/")):
-            yield from self._press(lambda: self.browser.post(link, action="verify"))
+            page = yield from self._press(lambda: self.browser.post(link, action="verify"))
+            self._expect_redirect(page, "the verification")
+
+    def _expect_redirect(self, page: Page, what: str) -> None:
+        """Anything else is a refusal that nobody here asked for; the report names it."""
+        if page.status != 303:
+            self.case.waits_for.append(f"{what} was answered with {page.status}: {page.text[-300:]!r}")
 
     def _answer(self) -> Script:
         case = self.case
@@ -181,7 +188,8 @@ class Crowd:
         with ThreadPoolExecutor(CLIENTS) as clients:
             while coming or waiting or busy:
                 assert time.monotonic() < end, (
-                    f"{len(self._left)} cases are still played, {len(coming)} are to come"
+                    f"cases {sorted(self._left)} are still played, {len(coming)} are to come; "
+                    f"waiting: {[(p.case.number, p.who.value, p.again) for p in waiting]}, busy: {busy}"
                 )
                 while coming and len(self._left) < self._at_once:
                     waiting += self._begin(coming.pop())
