@@ -103,14 +103,12 @@ def test_a_mail_comes_back_byte_for_byte_and_with_its_envelope(tmp_path: Path) -
     assert mailbox.find(tmp_path / "mailbox", mail.key) == mail
 
 
-def test_the_newest_mail_comes_first_and_clear_throws_all_away(tmp_path: Path) -> None:
+def test_the_newest_mail_comes_first(tmp_path: Path) -> None:
     folder = tmp_path / "mailbox"
     with catcher(folder) as port:
         for number in range(12):
             send(port, MAIL.format(number), [BOB])
     assert [mail.subject for mail in mailbox.read(folder)] == [str(number) for number in range(11, -1, -1)]
-    mailbox.clear(folder)
-    assert mailbox.read(folder) == []
 
 
 def test_a_mail_cannot_lie_about_its_envelope(tmp_path: Path) -> None:
@@ -154,7 +152,6 @@ def test_the_mailbox_listens_on_loopback_only(tmp_path: Path) -> None:
 def test_a_mailbox_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert mailbox.read(tmp_path / "none") == []
     assert mailbox.find(tmp_path / "none", "key") is None
-    mailbox.clear(tmp_path / "none")
 
 
 def test_a_key_from_a_url_opens_nothing_but_mails(tmp_path: Path) -> None:

@@ -118,13 +118,6 @@ def find(folder: Path, key: str) -> CaughtMail | None:
     return _get(maildir, key) if maildir is not None else None
 
 
-def clear(folder: Path) -> None:
-    """Throw every mail away."""
-    maildir = _open(folder)
-    if maildir is not None:
-        maildir.clear()
-
-
 def _open(folder: Path) -> mailbox.Maildir | None:
     return mailbox.Maildir(folder, create=False) if (folder / "cur").is_dir() else None
 
