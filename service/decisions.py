@@ -60,6 +60,7 @@ def timing(settings: Settings) -> Timing:
         follow_up_after=settings.FOLLOW_UP_AFTER,
         confirm_within=settings.CONFIRM_WITHIN,
         verify_within=settings.VERIFY_WITHIN,
+        suspect_within=settings.SUSPECT_WITHIN,
     )
 
 

@@ -146,7 +146,7 @@ def _render(db: Database, settings: Settings, mail: Leased, now: datetime) -> by
     """The message as it is now, or None if nobody wants it any more."""
     with db.reading() as session:
         row = session.get(OutboxMail, mail.id)
-        if row is None or is_suppressed(session, row.recipient):
+        if row is None or is_suppressed(session, row.recipient, row.introduction.requester_address):
             return None
         if not lifecycle.still_wanted(row.introduction.to_case(), row.kind, row.to, row.round):
             return None

@@ -189,7 +189,7 @@ def correct(
         raise SameAddress
     # The kernel refuses first: whoever may not correct learns nothing about the new address.
     lifecycle.decide(introduction.to_case(), lifecycle.Correct(side), now, decisions.timing(settings))
-    limits.check_address(session, settings, email)
+    limits.check_address(session, settings, email, introduction.requester_address)
     consent.email, consent.address = email, canonical(email)
     decisions.apply(session, settings, introduction, lifecycle.Correct(side), now)
     return introduction
@@ -289,7 +289,7 @@ def _current(row: Row | None, link: Link) -> Row:
 
 
 def _refuse_if_never_again(session: Session, consent: Consent) -> None:
-    if limits.is_suppressed(session, consent.email):
+    if limits.is_suppressed(session, consent.email, consent.introduction.requester_address):
         raise limits.NeverAgain
 
 

@@ -45,14 +45,25 @@ def address_hash(session: Session, email: str) -> str:
     return hashlib.blake2b(canonical(email).encode(), key=salt.encode(), digest_size=32).hexdigest()
 
 
-def is_suppressed(session: Session, email: str) -> bool:
-    return session.get(Suppression, address_hash(session, email)) is not None
+def suppression_of(session: Session, email: str, requester: str = "") -> ColumnElement[bool]:
+    """Which suppressions keep a mail from an address: of everyone here, or of this requester's address."""
+    named = [""] + ([address_hash(session, requester)] if requester else [])
+    of = Suppression.address_hash == address_hash(session, email)
+    return of & Suppression.requester_hash.in_(named)
 
 
-def suppress(session: Session, email: str, now: datetime) -> None:
-    """Put an address on the suppression list; a second time changes nothing."""
-    if not is_suppressed(session, email):
-        session.add(Suppression(address_hash=address_hash(session, email), created_at=now))
+def is_suppressed(session: Session, email: str, requester: str = "") -> bool:
+    """Whether nobody may write to an address, or not on behalf of this requester's address."""
+    found = session.scalars(select(Suppression).where(suppression_of(session, email, requester)))
+    return found.first() is not None
+
+
+def suppress(session: Session, email: str, now: datetime, requester: str = "") -> None:
+    """Put an address on the suppression list, for everyone or for one requester; twice changes nothing."""
+    of = address_hash(session, requester) if requester else ""
+    key = (address_hash(session, email), of)
+    if session.get(Suppression, key) is None:
+        session.add(Suppression(address_hash=key[0], requester_hash=of, created_at=now))
 
 
 def check_verifications(session: Session, settings: Settings, email: str, now: datetime) -> None:
@@ -71,14 +82,14 @@ def check_can_be_asked(session: Session, settings: Settings, introduction: Intro
         raise CannotBeAsked
     for consent in introduction.consents:
         if consent.side is not introduction.requester_is:
-            check_address(session, settings, consent.email)
+            check_address(session, settings, consent.email, introduction.requester_address)
 
 
-def check_address(session: Session, settings: Settings, email: str) -> None:
+def check_address(session: Session, settings: Settings, email: str, requester: str) -> None:
     """Raise CannotBeAsked if one more ask must not go to this address."""
     open_asks = _open_consents(email, ConsentState.WAITING, ConsentState.ASKED)
     too_many = (session.scalar(open_asks) or 0) >= settings.OPEN_ASKS_PER_ADDRESS
-    if too_many or is_suppressed(session, email):
+    if too_many or is_suppressed(session, email, requester):
         raise CannotBeAsked
 
 

@@ -7,6 +7,7 @@ without both, and neither yes can be taken back under one.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
@@ -116,6 +117,7 @@ class Introduction(Base):
     need_of: Mapped[Need]
     sought: Mapped[Sought]
     first_writer: Mapped[FirstWriter]
+    requester_language: Mapped[str] = mapped_column(String(8), default="en")
     version: Mapped[int] = mapped_column(default=1)
     next_due_at: Mapped[datetime | None]
 
@@ -194,6 +196,7 @@ class Consent(Base):
     address: Mapped[str] = mapped_column(String(254))
     blurb: Mapped[str] = mapped_column(Text)
     endorsement: Mapped[str] = mapped_column(Text, default="")
+    language: Mapped[str] = mapped_column(String(8), default="en")
 
     # The answer: what was on the page, how it was given, and what goes into the introduction.
     words_shown: Mapped[str | None] = mapped_column(Text)
@@ -213,6 +216,9 @@ class Consent(Base):
     corrected: Mapped[bool] = mapped_column(default=False)
     envelope: Mapped[Envelope] = mapped_column(default=Envelope.NONE)
     in_touch: Mapped[bool | None]
+    mailed_at: Mapped[datetime | None]
+    touched_at: Mapped[datetime | None]
+    suspects: Mapped[int] = mapped_column(default=0)
 
     agreed_side: Mapped[str | None] = mapped_column(
         String(1), Computed("CASE WHEN state = 'yes' THEN side END", persisted=True)
@@ -233,6 +239,7 @@ class OutboxMail(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         UniqueConstraint("introduction_id", "kind", "recipient", "round"),
+        UniqueConstraint("tag"),
         Index(
             "uq_outbox_one_introduction_for_each",
             "introduction_id",
@@ -260,6 +267,8 @@ class OutboxMail(Base):
         CheckConstraint("kind <> 'introduction' OR (round = 1 AND body IS NOT NULL)", name="introduced_once"),
         CheckConstraint("(state IN ('leased', 'handover')) = (lease IS NOT NULL)", name="lease"),
         Index("ix_outbox_state_due_at", "state", "due_at"),
+        # How many mails an address got lately, for the cap on them.
+        Index("ix_outbox_recipient_sent_at", "recipient", "sent_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -269,6 +278,8 @@ class OutboxMail(Base):
     recipient: Mapped[str] = mapped_column(String(254))
     round: Mapped[int] = mapped_column(default=1)
     message_id: Mapped[str] = mapped_column(String(200))
+    tag: Mapped[str] = mapped_column(String(16), default=lambda: secrets.token_hex(8))
+    """Names this mail in the addresses that replies and bounces come to; random, so that it tells nothing."""
     body: Mapped[bytes | None]
     gate_a: Mapped[str | None] = mapped_column(String(1))
     gate_b: Mapped[str | None] = mapped_column(String(1))
@@ -283,6 +294,8 @@ class OutboxMail(Base):
     leased_until: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     reply: Mapped[str] = mapped_column(String(300), default="")
+    bounces: Mapped[int] = mapped_column(default=0)
+    bounced_at: Mapped[datetime | None]
 
     introduction: Mapped[Introduction] = relationship()
 
@@ -345,12 +358,58 @@ class LedgerEntry(Base):
 
 
 class Suppression(Base):
-    """An address that must never be written to again, kept as a salted hash."""
+    """An address that must not be written to again, kept as a salted hash.
+
+    With an empty ``requester_hash`` nobody may write to it; else only the requester of that address may not.
+    """
 
     __tablename__ = "suppressions"
 
     address_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    requester_hash: Mapped[str] = mapped_column(String(64), primary_key=True, default="")
     created_at: Mapped[datetime]
+
+
+class Report(Base):
+    """Somebody said that a request is abuse; an operator looks at it and dismisses it, or not."""
+
+    __tablename__ = "reports"
+    __table_args__ = (
+        UniqueConstraint("introduction_id", "side"),
+        Index("ix_reports_requester_address", "requester_address"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    introduction_id: Mapped[int] = mapped_column(ForeignKey("introductions.id"))
+    side: Mapped[Role]
+    requester_address: Mapped[str] = mapped_column(String(254))
+    reported_at: Mapped[datetime]
+    dismissed_at: Mapped[datetime | None]
+
+
+class InboundMail(Base):
+    """A mail that arrived. It is stored before it is acknowledged, and processed once."""
+
+    __tablename__ = "inbound"
+    __table_args__ = (
+        UniqueConstraint("message_id", "recipient"),
+        Index("ix_inbound_processed_at", "processed_at"),
+        Index("ix_inbound_recipient_received_at", "recipient", "received_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[str] = mapped_column(String(250))
+    sender: Mapped[str] = mapped_column(String(320))
+    recipient: Mapped[str] = mapped_column(String(320))
+    way: Mapped[str] = mapped_column(String(16))
+    raw: Mapped[bytes | None]
+    size: Mapped[int]
+    received_at: Mapped[datetime]
+    processed_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    outcome: Mapped[str] = mapped_column(String(40), default="")
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    outbox_id: Mapped[int | None] = mapped_column(ForeignKey("outbox.id"))
 
 
 class Installation(Base):

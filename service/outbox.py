@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from . import lifecycle
 from .db import nudge
 from .lifecycle import ConsentState, MailKind, Role
-from .limits import address_hash
+from .limits import suppression_of
 from .mailer.compose import introduction_message, message_id
 from .models import Consent, Introduction, MailState, OutboxMail, Suppression
 from .settings import Settings
@@ -111,7 +111,8 @@ def hand_over(session: Session, settings: Settings, row: OutboxMail, lease: str,
     The caller holds the introduction's lock and has asked `lifecycle.still_wanted`. The two yeses of an
     introduction are asked of the database once more here, and the two-yes gate stands behind that.
     """
-    suppressed = exists().where(Suppression.address_hash == address_hash(session, row.recipient))
+    requester = row.introduction.requester_address
+    suppressed = exists(Suppression).where(suppression_of(session, row.recipient, requester))
     fence = _ours(row.id, lease).where(OutboxMail.state == MailState.LEASED, ~suppressed)
     if row.kind is MailKind.INTRODUCTION:
         fence = fence.where(OutboxMail.gate_a == "a", OutboxMail.gate_b == "b", *_two_yeses(row))

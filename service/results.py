@@ -84,7 +84,7 @@ class LockedMail:
         """The mail was stopped before the dot: by its case, or because its address is suppressed."""
         if not self.is_wanted():
             outbox.skipped(self.row, UNWANTED)
-        elif is_suppressed(self.session, self.row.recipient):
+        elif is_suppressed(self.session, self.row.recipient, self.introduction.requester_address):
             self.failed(SUPPRESSED)
         else:
             # Wanted again since it was stopped; queueing it anew found it leased and left it to us.

@@ -93,6 +93,13 @@ def _sender(text: Any) -> Any:
     return text
 
 
+def _domain(text: Any) -> Any:
+    domain = str(text).lower().rstrip(".")
+    if not re.fullmatch(r"(?!-)[a-z0-9-]+(\.[a-z0-9-]+)*", domain):
+        raise ValueError("write a domain such as example.org")
+    return domain
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 PositiveDuration = Annotated[timedelta, BeforeValidator(_positive)]
 Durations = Annotated[tuple[timedelta, ...], BeforeValidator(_durations), Field(min_length=1)]
@@ -101,6 +108,7 @@ Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 DatabaseUrl = Annotated[str, BeforeValidator(sqlalchemy_url)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Sender = Annotated[str, BeforeValidator(_sender)]
+Domain = Annotated[str, BeforeValidator(_domain)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -127,6 +135,10 @@ class Settings(BaseModel):
     TRUSTED_PROXIES: int = setting(0, "How many proxies in front may set X-Forwarded-*.", ge=0, le=9)
     TIMEZONE: Zone = setting(
         "UTC", "The zone in which dates are shown, in pages and mails.", validate_default=True
+    )
+
+    LANGUAGE: Literal["en", "de", "es", "fr", "ar"] = setting(
+        "en", "The language of pages where a visitor's browser names none that TwoYes speaks."
     )
 
     MAIL_SERVER: str = setting("localhost", "The SMTP relay.")
@@ -184,11 +196,60 @@ class Settings(BaseModel):
         "retry", "What happens to an introduction of which nobody can know whether the relay took it."
     )
 
+    SUSPECT_WITHIN: Duration = setting(
+        "10s",
+        "An answer sooner than this after its mail, or after a different answer, is asked once more: mail "
+        "scanners press buttons. 0s is off.",
+        validate_default=True,
+    )
+
     OPEN_ASKS_PER_ADDRESS: int = setting(
         5, "How many open asks one address may have, over all requesters.", ge=1
     )
     VERIFICATIONS_PER_DAY: int = setting(
         5, "How many verification mails one address may get in 24 hours.", ge=1
+    )
+
+    MAILS_PER_ADDRESS_PER_DAY: int = setting(
+        50, "How many mails one address may get in 24 hours; the rest waits.", ge=1
+    )
+
+    INBOUND_DOMAIN: Domain | None = setting(
+        None,
+        "The domain whose mail comes to TwoYes. With it, mails come from intro+…@ of it and bounces go to "
+        "bounce+…@; without it, replies and bounces go to MAIL_DEFAULT_SENDER.",
+    )
+    INBOUND_HOST: str = setting("127.0.0.1", "The interface that the inbound process listens on.")
+    INBOUND_PORT: Port = setting(8025, "The port that the inbound process listens on.")
+    INBOUND_PROTOCOL: Literal["lmtp", "smtp"] = setting(
+        "lmtp", "What the inbound process speaks: lmtp behind a mail server, smtp as the MX itself."
+    )
+    INBOUND_MAX_SIZE: int = setting(
+        10 * 1024 * 1024,
+        "The largest mail that is taken in, in bytes; a larger one is refused.",
+        ge=64 * 1024,
+    )
+    INBOUND_PER_HOUR: int = setting(60, "How many mails one of our addresses takes in an hour.", ge=1)
+    INBOUND_KEEP: PositiveDuration = setting(
+        "30d", "How long a mail that arrived is kept; what it came to stays.", validate_default=True
+    )
+    INBOUND_SECRET: str | None = setting(
+        None,
+        "The password of POST /inbound, for a provider's webhook. Without it there is no such page.",
+        min_length=SHORTEST_SECRET,
+    )
+    AUTHSERV_ID: str | None = setting(
+        None,
+        "The name under which our own mail server writes Authentication-Results (RFC 8601). A reply that it "
+        "marked as failing DMARC is no answer.",
+    )
+
+    DKIM_DOMAIN: Domain | None = setting(None, "The domain that signs; by default the one mails come from.")
+    DKIM_SELECTOR: str = setting("twoyes", "The selector of the RSA key: SELECTOR._domainkey.DOMAIN.")
+    DKIM_PRIVATE_KEY: str | None = setting(None, "An RSA key in PEM form; with it every mail is signed.")
+    DKIM_ED25519_SELECTOR: str = setting("twoyes-ed25519", "The selector of the Ed25519 key (RFC 8463).")
+    DKIM_ED25519_PRIVATE_KEY: str | None = setting(
+        None, "An Ed25519 key, its 32 bytes in base64; with it every mail is signed a second time."
     )
 
     EMBEDDED: bool = setting(False, "Set by `make run`: one machine, and short durations.")
@@ -290,6 +351,9 @@ _TYPE_NAMES = {
     "Sender": "address",
     "str | None": "text",
     "int": "number",
+    "Domain | None": "domain",
+    "Literal['en', 'de', 'es', 'fr', 'ar']": "en, de, es, fr or ar",
+    "Literal['lmtp', 'smtp']": "lmtp or smtp",
     "bool": "true/false",
     "Path": "folder",
     "Port": "port",

@@ -2,48 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
-
+from .languages import moment as moment
+from .languages import span as span
 from .lifecycle import Order, Role
 from .models import FirstWriter, Introduction, Need
-
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-COUNTS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-
-
-def moment(at: datetime, zone: ZoneInfo) -> str:
-    """A date and time with its zone, such as ``Tuesday, 24 November 2026, 14:05 UTC``.
-
-    Written from tables of our own: ``strftime`` speaks the language of the server, not of the mail.
-    """
-    at = at.astimezone(zone)
-    day = f"{WEEKDAYS[at.weekday()]}, {at.day} {MONTHS[at.month - 1]} {at.year}"
-    return f"{day}, {at:%H:%M} {at.tzname()}"
-
-
-def span(seconds: float) -> str:
-    """A length of time in its largest whole unit, such as ``7 days`` or ``90 seconds``."""
-    whole = int(seconds)
-    for size, unit in COUNTS:
-        if whole and whole % size == 0:
-            number = whole // size
-            return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
-    return "no time at all"
 
 
 def listed(names: list[str]) -> str:

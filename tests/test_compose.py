@@ -13,7 +13,8 @@ import pytest
 
 from service import introductions
 from service.lifecycle import ConsentState, Envelope, MailKind, Order, Reason, Role, State
-from service.mailer.compose import compose, envelope_sender, introduction_message, preview
+from service.mailer.compose import compose, envelope_sender, introduction_message
+from service.mailer.render import preview
 from service.models import FirstWriter, Introduction, Need, OutboxMail, Sought
 from service.settings import Settings, load
 from service.tokens import Tokens

@@ -14,9 +14,9 @@ from service.lifecycle import MailKind
 from .story import LINDA, NATASHA, Story
 
 INSERT = """
-INSERT INTO outbox (introduction_id, kind, "to", recipient, round, message_id, body, gate_a, gate_b,
+INSERT INTO outbox (introduction_id, kind, "to", recipient, round, message_id, tag, body, gate_a, gate_b,
                     state, created_at, due_at, useful_until, attempts, handovers, reply)
-SELECT id, 'introduction', :to, :recipient, :round, '<x@twoyes.test>', 'body', :gate_a, :gate_b,
+SELECT id, 'introduction', :to, :recipient, :round, '<x@twoyes.test>', 'a tag', 'body', :gate_a, :gate_b,
        :state, created_at, created_at, created_at, 0, 0, ''
 FROM introductions
 """

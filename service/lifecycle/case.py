@@ -18,11 +18,16 @@ class Timing:
     follow_up_after: timedelta
     confirm_within: timedelta
     verify_within: timedelta
+    suspect_within: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True)
 class Side:
-    """One party's half of a case. ``answers`` counts the changes of the answer, ``version`` the links."""
+    """One party's half of a case. ``answers`` counts the changes of the answer, ``version`` the links.
+
+    ``mailed_at`` is when the newest mail with this side's link was accepted, ``touched_at`` when somebody
+    last pressed one of its buttons, and ``suspects`` how often that was too quick for a person.
+    """
 
     state: ConsentState = ConsentState.WAITING
     asked_at: datetime | None = None
@@ -34,6 +39,9 @@ class Side:
     corrected: bool = False
     envelope: Envelope = Envelope.NONE
     in_touch: bool | None = None
+    mailed_at: datetime | None = None
+    touched_at: datetime | None = None
+    suspects: int = 0
 
 
 @dataclass(frozen=True)

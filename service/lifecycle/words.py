@@ -67,6 +67,8 @@ class MailKind(StrEnum):
     ASK = "ask"
     REMINDER = "reminder"
     RECEIPT = "receipt"
+    RECHECK = "recheck"
+    UNCLEAR = "unclear"
     DECLINED = "declined"
     UNDELIVERABLE = "undeliverable"
     INTRODUCTION = "introduction"
@@ -77,4 +79,6 @@ class MailKind(StrEnum):
 
 
 NEVER = "never"
-"""The method of an answer given by "never contact me again"."""
+"""The method of an answer given by "never contact me again", or by a report of abuse."""
+REPLY = "reply"
+"""The method of an answer given by a reply to one of our mails."""

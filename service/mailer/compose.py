@@ -9,36 +9,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parseaddr
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
-from service import wording
-from service.lifecycle import ConsentState, Envelope, MailKind, Order, Role, State
-from service.models import Consent, Introduction, OutboxMail
+from service.languages import speaking
+from service.lifecycle import MailKind, Role
+from service.models import Introduction, OutboxMail
 from service.settings import Settings
 from service.tokens import Tokens
 
-from .message import Address, FixedMessage, one_line
+from .message import Address, FixedMessage
+from .render import facts, language_of, name_of, write
 
-TEMPLATES = Path(__file__).parents[2] / "templates" / "email"
 UNSUBSCRIBABLE = (MailKind.ASK, MailKind.REMINDER, MailKind.FOLLOW_UP)
 """Kinds that somebody gets who did not ask for anything."""
 ON_BEHALF = (MailKind.ASK, MailKind.REMINDER, MailKind.INTRODUCTION)
 """Kinds that speak for the requester, whose address is verified by then; the rest is TwoYes speaking."""
-
-
-@dataclass(frozen=True)
-class Preview:
-    """A mail as it will be, with labelled placeholders for what is not known yet."""
-
-    subject: str
-    text: str
-    html: str
 
 
 def compose(mail: OutboxMail, settings: Settings, now: datetime) -> bytes:
@@ -48,9 +35,9 @@ def compose(mail: OutboxMail, settings: Settings, now: datetime) -> bytes:
     """
     introduction = mail.introduction
     links = _links(mail, settings)
-    facts = _facts(introduction, mail.to, settings) | links
-    written = _write(mail.kind, facts)
-    name = _name_of(introduction, mail.to)
+    with speaking(language_of(introduction, mail.kind, mail.to)):
+        written = write(mail.kind, facts(introduction, mail.to, settings) | links)
+    name = name_of(introduction, mail.to)
     return FixedMessage(
         message_id=mail.message_id,
         sender=_sender(introduction, mail.kind, settings),
@@ -68,7 +55,8 @@ def introduction_message(introduction: Introduction, message_id: str, settings: 
     both = [Address(consent.name, consent.email) for consent in introduction.consents]
     copied = introduction.cc_requester and introduction.requester_is is None
     requester = Address(introduction.requester_name, introduction.requester_email)
-    written = _write(MailKind.INTRODUCTION, _facts(introduction, Role.A, settings))
+    with speaking(language_of(introduction, MailKind.INTRODUCTION, Role.A)):
+        written = write(MailKind.INTRODUCTION, facts(introduction, Role.A, settings))
     return FixedMessage(
         message_id=message_id,
         sender=_sender(introduction, MailKind.INTRODUCTION, settings),
@@ -80,12 +68,6 @@ def introduction_message(introduction: Introduction, message_id: str, settings: 
         text=written.text,
         html=written.html,
     ).as_bytes()
-
-
-def preview(introduction: Introduction, kind: MailKind, role: Role, settings: Settings) -> Preview:
-    """A mail about an introduction that need not be saved. No link in it works."""
-    facts = _facts(introduction, role, settings) | _placeholders(introduction, role, settings)
-    return _write(kind, facts)
 
 
 def message_id(settings: Settings, introduction: Introduction, kind: MailKind, to: Role, round: int) -> str:
@@ -129,54 +111,6 @@ def _sender(introduction: Introduction, kind: MailKind, settings: Settings) -> A
     return Address(name, envelope_sender(settings))
 
 
-def _name_of(introduction: Introduction, role: Role) -> str:
-    return introduction.requester_name if role is Role.REQUESTER else introduction.consent(role).name
-
-
-# --- What the templates know ------------------------------------------------------------------------
-
-
-def _facts(introduction: Introduction, role: Role, settings: Settings) -> dict[str, Any]:
-    """What every kind may use. ``you`` and ``other`` are there only for a mail to one of the two."""
-    facts: dict[str, Any] = {
-        "case": introduction,
-        "requester": one_line(introduction.requester_name),
-        "name": one_line(_name_of(introduction, role)),
-        "sides": introduction.consents,
-        "is_party": introduction.requester_is is not None,
-        "ended": _ending(introduction),
-        "placeholder": False,
-        "closes": _moment(introduction, settings, held=False),
-        "introduced_by": _moment(introduction, settings, held=True),
-        "verify_within": wording.span(settings.VERIFY_WITHIN.total_seconds()),
-    }
-    if role is not Role.REQUESTER:
-        facts |= {"you": introduction.consent(role), "other": introduction.other(role), "role": role}
-    return facts
-
-
-def _moment(introduction: Introduction, settings: Settings, held: bool) -> str:
-    """The closing moment, or the latest moment at which the introduction arrives."""
-    if introduction.closes_at is None:
-        return ""
-    at = introduction.closes_at + settings.HOLD_FOR if held else introduction.closes_at
-    return wording.moment(at, settings.TIMEZONE)
-
-
-def _ending(introduction: Introduction) -> str:
-    """How the summary puts it. What stopped a case before the introduction is one word: a no is private."""
-    if introduction.state is State.CONFIRMED:
-        return "confirmed"
-    if _lost(introduction):
-        return "undelivered"
-    return "introduced" if introduction.introduced_at else "nothing"
-
-
-def _lost(introduction: Introduction) -> list[Consent]:
-    """The sides whose copy of the introduction was refused or came back."""
-    return [side for side in introduction.consents if side.envelope is Envelope.FAILED]
-
-
 def _links(mail: OutboxMail, settings: Settings) -> dict[str, Any]:
     introduction, tokens = mail.introduction, Tokens(settings.secret_keys)
     if mail.to is Role.REQUESTER:
@@ -191,61 +125,3 @@ def _links(mail: OutboxMail, settings: Settings) -> dict[str, Any]:
         "never_url": f"{settings.PUBLIC_URL}/never/{tokens.make_never(mail.id)}",
         "still_open": introduction.to_case().is_open,
     }
-
-
-def _placeholders(introduction: Introduction, role: Role, settings: Settings) -> dict[str, Any]:
-    name = one_line(_name_of(introduction, role))
-    rounds = 1 if introduction.order is Order.TOGETHER else 2
-    within = wording.span(rounds * settings.ANSWER_WITHIN.total_seconds())
-    until = f"[a date: {within} after you confirm]"
-    return {
-        "placeholder": True,
-        "closes": until,
-        "introduced_by": until,
-        "requester_url": "[the link to your page]",
-        "answer_url": f"[a link for {name} alone]",
-        "follow_up_url": f"[a link for {name} alone]",
-        "never_url": f"[a second link for {name} alone]",
-        "still_open": True,
-    }
-
-
-# --- Writing ----------------------------------------------------------------------------------------
-
-
-def _write(kind: MailKind, facts: dict[str, Any]) -> Preview:
-    subject, text, html = (
-        _environment.get_template(f"{kind.value}/{part}").render(facts)
-        for part in ("subject.txt", "body.txt", "body.html")
-    )
-    return Preview(one_line(subject), text.strip() + "\n", html)
-
-
-def _quoted(text: str) -> str:
-    """Typed text in the plain part, marked line by line so that it cannot pass for ours."""
-    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
-
-
-def _declining(sides: list[Consent]) -> list[Consent]:
-    return [side for side in sides if side.state is ConsentState.NO and side.tells_requester]
-
-
-def _unreachable(sides: list[Consent]) -> list[Consent]:
-    return [side for side in sides if side.state is ConsentState.UNDELIVERABLE]
-
-
-def _make_environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"line": one_line, "quoted": _quoted}
-    environment.filters |= {"declining": _declining, "unreachable": _unreachable}
-    environment.globals |= {"wording": wording, "lost": _lost}
-    return environment
-
-
-_environment = _make_environment()

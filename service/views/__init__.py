@@ -5,7 +5,9 @@ from __future__ import annotations
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
-from . import answer, common, errors, follow_up, never, request, requester
+from service import languages
+
+from . import answer, common, errors, follow_up, never, request, requester, speech
 from .security import add_headers
 
 
@@ -13,6 +15,7 @@ def register(app: Flask) -> None:
     """Add the pages, what they share, and their error pages to the application."""
     # The signed token in a form is the proof; privacy tools that strip the Referer must not break it.
     app.config.setdefault("WTF_CSRF_SSL_STRICT", False)
+    languages.init_app(app, speech.language)
     csrf = CSRFProtect(app)
     for blueprint in (requester.pages, answer.pages, follow_up.pages, never.pages):
         # Here the signed link is the credential, and no cookie is needed.

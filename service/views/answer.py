@@ -78,7 +78,7 @@ def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> s
         words=wording.consent_words(introduction, consent.side),
         has_need=wording.is_asked_about_need(introduction, consent.side),
         is_open=introduction.to_case().is_open and _may_answer(consent),
-        left_alone=limits.is_suppressed(session, consent.email),
+        left_alone=limits.is_suppressed(session, consent.email, introduction.requester_address),
         answered=consent.state in (ConsentState.YES, ConsentState.NO),
         arrived=_how_it_arrived(introduction, consent),
         closes=moment(closes_at) if closes_at else "",

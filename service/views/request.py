@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from service import introductions, limits
 from service.lifecycle import MailKind, Role
-from service.mailer.compose import Preview, preview
+from service.mailer.render import Preview, preview
 
 from .common import database, now, settings
 from .forms import RequestForm

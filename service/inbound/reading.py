@@ -1,0 +1,63 @@
+"""What a mail that arrived is. Pure: bytes in, a `Reading` out, and it never raises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Sort(StrEnum):
+    """The sorts of mail that arrive."""
+
+    OWN = "own"
+    """One of our own mails, come back."""
+    BOUNCE = "bounce"
+    """A delivery report (RFC 3464), or what `flufl.bounce` knows for one."""
+    COMPLAINT = "complaint"
+    """A feedback report (RFC 5965)."""
+    AUTO_REPLY = "auto-reply"
+    """Written by a program (RFC 3834), such as a holiday notice. It never gets an answer."""
+    REPLY = "reply"
+    """Written by a person, as far as one can see."""
+
+
+class Word(StrEnum):
+    """What the first line of a reply says, if it says one thing and nothing else."""
+
+    YES = "yes"
+    NO = "no"
+    STOP = "stop"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one mail is, and what of it counts."""
+
+    sort: Sort
+    sender: str = ""
+    """The bare address of its From, or "" where there is not exactly one."""
+    word: Word = Word.UNCLEAR
+    said: str = ""
+    """The line that was read as a word, or the first one: one printable line of at most 200 characters."""
+    hard: bool = False
+    """Of a bounce: whether the address is lost for good. A delay or a full mailbox is soft."""
+    delayed: bool = False
+    """Of a bounce: the relay is still trying, so nothing has failed yet."""
+    status: str = ""
+    """Of a bounce: the enhanced status code (RFC 3463), such as ``5.1.1``."""
+    diagnostic: str = ""
+    """Of a bounce: what the other server said, one printable line of at most 200 characters."""
+    dmarc_failed: bool = False
+    """Our own mail server marked it as failing DMARC (RFC 8601)."""
+    ours: tuple[str, ...] = ()
+    """Of a complaint: the addresses of our domain in the mail that it is about, in small letters."""
+
+
+def read(raw: bytes, domain: str, authserv_id: str | None = None) -> Reading:
+    """What the mail ``raw`` is, received for a mailbox of ``domain``.
+
+    ``authserv_id`` is the name under which our own mail server writes Authentication-Results; those of any
+    other name are not believed.
+    """
+    raise NotImplementedError
