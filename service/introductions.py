@@ -9,33 +9,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from . import decisions, lifecycle, limits, outbox
-from .lifecycle import NEVER, Envelope, MailKind, Order, Role, State
-from .models import (
-    Consent,
-    FirstWriter,
-    Introduction,
-    Need,
-    OutboxMail,
-    Sought,
-    canonical,
+from . import decisions, lifecycle, limits, links, outbox
+from .languages import LANGUAGES
+from .lifecycle import (
+    ABOUT_THE_ANSWER,
+    ABOUT_THE_HANDOFF,
+    REPLY,
+    ConsentState,
+    Envelope,
+    MailKind,
+    Order,
+    Role,
+    State,
 )
+from .links import LinkReplaced as LinkReplaced
+from .links import by_answer_link as by_answer_link
+from .links import by_follow_up_link as by_follow_up_link
+from .links import by_never_link as by_never_link
+from .links import by_requester_link as by_requester_link
+from .models import Consent, FirstWriter, Introduction, Need, OutboxMail, Sought, canonical
 from .settings import Settings
-from .tokens import BadLink, Link, Tokens
 
-FOLLOW = "tasks.responses.follow"
-
-
-Row = TypeVar("Row", Introduction, Consent)
+ANSWERABLE = (MailKind.ASK, MailKind.REMINDER, MailKind.RECEIPT, MailKind.RECHECK, MailKind.UNCLEAR)
+"""The mails whose reply can be an answer."""
 
 
-class LinkReplaced(Exception):
-    """The link was right once; a newer one took its place."""
+class UnknownLanguage(Exception):
+    """TwoYes does not speak this language."""
 
 
 class SameAddress(Exception):
@@ -50,6 +54,7 @@ class Party:
     email: str
     blurb: str
     endorsement: str = ""
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Request:
     reminders: bool
     cc_requester: bool
     requester_is: Role | None
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,7 @@ def draft(request: Request, now: datetime) -> Introduction:
         reminders=request.reminders,
         cc_requester=request.cc_requester,
         requester_is=request.requester_is,
+        requester_language=request.language,
         state=State.UNVERIFIED,
         version=1,
         summarised=False,
@@ -126,7 +133,7 @@ def verify(session: Session, settings: Settings, token: str, now: datetime) -> I
     Raises limits.CannotBeAsked, without telling which of the two or why; then nothing changes.
     """
     limits.take_turns(session)
-    introduction = _lock_by_requester_link(session, settings, token)
+    introduction = links.lock_by_requester_link(session, settings, token)
     # The kernel refuses first: a request that lapsed is no way to try out addresses.
     lifecycle.decide(introduction.to_case(), lifecycle.Verify(), now, decisions.timing(settings))
     limits.check_can_be_asked(session, settings, introduction)
@@ -146,22 +153,19 @@ def answer(
 ) -> Consent:
     """Record a party's answer, with the words it was given to and what goes into the introduction.
 
-    Raises limits.NeverAgain for a yes from an address that no mail may be sent to.
+    Raises limits.NeverAgain for a yes from an address that no mail may be sent to. Of a suspect answer
+    only the event stays: the consent returned is asked, as before.
     """
-    consent = _lock_by_answer_link(session, settings, token)
-    if yes:
-        _refuse_if_never_again(session, consent)
+    consent = links.lock_by_answer_link(session, settings, token)
     command = lifecycle.Answer(consent.side, yes, tell_requester=tell_requester)
-    _write_answer(consent, command.method, words_shown)
     given = shared if yes else Shared(looking=shared.looking)
-    consent.phone, consent.line, consent.looking = given.phone, given.line, given.looking
-    decisions.apply(session, settings, consent.introduction, command, now)
+    _record_answer(session, settings, consent, command, given, words_shown, now)
     return consent
 
 
 def undo(session: Session, settings: Settings, token: str, now: datetime) -> Consent:
     """Take an answer back. The links of this side are replaced by new ones."""
-    consent = _lock_by_answer_link(session, settings, token)
+    consent = links.lock_by_answer_link(session, settings, token)
     _refuse_if_never_again(session, consent)
     decisions.apply(session, settings, consent.introduction, lifecycle.Undo(consent.side), now)
     return consent
@@ -169,7 +173,7 @@ def undo(session: Session, settings: Settings, token: str, now: datetime) -> Con
 
 def withdraw(session: Session, settings: Settings, token: str, now: datetime) -> Introduction:
     """The requester takes the whole request back."""
-    introduction = _lock_by_requester_link(session, settings, token)
+    introduction = links.lock_by_requester_link(session, settings, token)
     decisions.apply(session, settings, introduction, lifecycle.Withdraw(), now)
     return introduction
 
@@ -182,7 +186,7 @@ def correct(
     Raises SameAddress, limits.CannotBeAsked, lifecycle.NotCorrectable.
     """
     limits.take_turns(session)
-    introduction = _lock_by_requester_link(session, settings, token)
+    introduction = links.lock_by_requester_link(session, settings, token)
     consent = introduction.consent(side)
     taken = {party.address for party in introduction.consents} | {introduction.requester_address}
     if canonical(email) in taken:
@@ -197,95 +201,91 @@ def correct(
 
 def confirm(session: Session, settings: Settings, token: str, in_touch: bool, now: datetime) -> Consent:
     """A party answers the follow-up."""
-    link = Tokens(settings.secret_keys).read_follow_up(token)
-    consent = _lock_consent(session, link)
+    consent = links.lock_by_follow_up_link(session, settings, token)
     decisions.apply(session, settings, consent.introduction, lifecycle.Confirm(consent.side, in_touch), now)
     return consent
 
 
-def never_by_answer_link(session: Session, settings: Settings, token: str, now: datetime) -> None:
-    """ "Never contact me again", pressed on the answer page."""
-    never_again(session, settings, by_answer_link(session, settings, token).email, now)
+def choose_language(session: Session, settings: Settings, token: str, language: str) -> None:
+    """A party's pages and mails speak this language from now on. Raises UnknownLanguage."""
+    consent = links.lock_by_answer_link(session, settings, token)
+    consent.language = _spoken_here(language)
 
 
-def never_by_mail_link(session: Session, settings: Settings, token: str, now: datetime) -> None:
-    """ "Never contact me again", pressed behind the link of a mail."""
-    never_again(session, settings, by_never_link(session, settings, token).recipient, now)
+def choose_requester_language(session: Session, settings: Settings, token: str, language: str) -> None:
+    """The requester's pages and mails speak this language from now on. Raises UnknownLanguage."""
+    introduction = links.lock_by_requester_link(session, settings, token)
+    introduction.requester_language = _spoken_here(language)
+    if introduction.requester_is:
+        introduction.consent(introduction.requester_is).language = introduction.requester_language
 
 
-def never_again(session: Session, settings: Settings, email: str, now: datetime) -> None:
-    """Suppress an address; it counts as a no in every open case of that address."""
-    limits.take_turns(session)
-    limits.suppress(session, email, now)
-    # Locked in one order everywhere, so that two of these never wait for each other.
-    cases = (
-        select(Introduction.id)
-        .join(Consent)
-        .where(Consent.address == canonical(email), Introduction.state.in_(limits.OPEN))
-        .order_by(Introduction.id)
-    )
-    for introduction_id in session.scalars(cases).all():
-        introduction = decisions.lock(session, introduction_id)
-        for consent in introduction.consents:
-            if consent.address == canonical(email) and introduction.to_case().is_open:
-                _write_answer(consent, NEVER, "Never contact me again.")
-                command = lifecycle.Answer(consent.side, yes=False, method=NEVER)
-                decisions.apply(session, settings, introduction, command, now)
+# --- The same by mail -----------------------------------------------------------------------------
 
 
-# --- Links ----------------------------------------------------------------------------------------
+def answer_by_reply(
+    session: Session,
+    settings: Settings,
+    mail: OutboxMail,
+    version: int,
+    yes: bool,
+    said: str,
+    words_shown: str,
+    inbound_id: int,
+    now: datetime,
+) -> Consent:
+    """Record an answer given by a reply to ``mail``: ``said`` is the line that was read as one.
 
-
-def by_requester_link(session: Session, settings: Settings, token: str) -> Introduction:
-    """The introduction behind a requester's link. Raises BadLink or LinkReplaced."""
-    link = Tokens(settings.secret_keys).read_requester(token)
-    return _current(session.get(Introduction, link.id), link)
-
-
-def by_answer_link(session: Session, settings: Settings, token: str) -> Consent:
-    """The consent behind a party's link. Raises BadLink or LinkReplaced."""
-    link = Tokens(settings.secret_keys).read_answer(token)
-    return _current(session.get(Consent, link.id), link)
-
-
-def by_follow_up_link(session: Session, settings: Settings, token: str) -> Consent:
-    """The consent behind a follow-up link. Raises BadLink or LinkReplaced."""
-    link = Tokens(settings.secret_keys).read_follow_up(token)
-    return _current(session.get(Consent, link.id), link)
-
-
-def by_never_link(session: Session, settings: Settings, token: str) -> OutboxMail:
-    """The mail behind a "never contact me again" link. Raises BadLink."""
-    mail = session.get(OutboxMail, Tokens(settings.secret_keys).read_never(token).id)
-    if mail is None:
-        raise BadLink
-    return mail
-
-
-def _lock_by_requester_link(session: Session, settings: Settings, token: str) -> Introduction:
-    link = Tokens(settings.secret_keys).read_requester(token)
-    _current(session.get(Introduction, link.id), link)
-    return _current(decisions.lock(session, link.id), link)
-
-
-def _lock_by_answer_link(session: Session, settings: Settings, token: str) -> Consent:
-    return _lock_consent(session, Tokens(settings.secret_keys).read_answer(token))
-
-
-def _lock_consent(session: Session, link: Link) -> Consent:
-    consent = session.get(Consent, link.id)
-    if consent is None:
-        raise BadLink
-    introduction = decisions.lock(session, consent.introduction_id)
-    return _current(introduction.consent(consent.side), link)
-
-
-def _current(row: Row | None, link: Link) -> Row:
-    if row is None:
-        raise BadLink
-    if row.version != link.version:
+    ``version`` is the one of the address that was replied to (`Tokens.read_address`). Raises what `answer`
+    raises, and LinkReplaced for a mail of another kind, or to somebody who is no party now.
+    """
+    consent = links.lock_by_mail(session, mail, version)
+    if mail.kind not in ANSWERABLE:
         raise LinkReplaced
-    return row
+    kept = Shared(consent.phone, consent.line, consent.looking)
+    again = yes and consent.state is ConsentState.YES
+    command = lifecycle.Answer(consent.side, yes, method=REPLY, evidence=_evidence(said, inbound_id))
+    words = f"{words_shown}\nAnswered by reply with these words: {said}"
+    _record_answer(session, settings, consent, command, kept if again else Shared(), words, now)
+    return consent
+
+
+def confirm_by_reply(
+    session: Session,
+    settings: Settings,
+    mail: OutboxMail,
+    version: int,
+    in_touch: bool,
+    said: str,
+    inbound_id: int,
+    now: datetime,
+) -> Consent:
+    """Record an answer to the follow-up given by a reply; arguments and errors as in `answer_by_reply`."""
+    consent = links.lock_by_mail(session, mail, version)
+    if mail.kind not in (MailKind.FOLLOW_UP, MailKind.UNCLEAR):
+        raise LinkReplaced
+    evidence = _evidence(said, inbound_id)
+    command = lifecycle.Confirm(consent.side, in_touch, method=REPLY, evidence=evidence)
+    decisions.apply(session, settings, consent.introduction, command, now)
+    return consent
+
+
+def send_link(session: Session, settings: Settings, mail: OutboxMail, now: datetime) -> bool:
+    """Queue the one mail that answers a reply we did not understand with the link to the page.
+
+    False if it was sent before, nothing waits for its recipient there, or no mail may go to them.
+    """
+    party, introduction = links.lock_party(session, mail), mail.introduction
+    if party is None and mail.to is not Role.REQUESTER:
+        return False
+    case = introduction.to_case()
+    introduced = party is not None and case.introduced_at is not None
+    again = lifecycle.Mail(MailKind.UNCLEAR, mail.to, ABOUT_THE_HANDOFF if introduced else ABOUT_THE_ANSWER)
+    if not lifecycle.still_wanted(case, again.kind, again.to, again.round):
+        return False
+    if limits.is_suppressed(session, mail.recipient, introduction.requester_address):
+        return False
+    return outbox.enqueue(session, settings, introduction, again, now)
 
 
 def _refuse_if_never_again(session: Session, consent: Consent) -> None:
@@ -293,8 +293,34 @@ def _refuse_if_never_again(session: Session, consent: Consent) -> None:
         raise limits.NeverAgain
 
 
-def _write_answer(consent: Consent, method: str, words_shown: str) -> None:
-    consent.method, consent.words_shown = method, words_shown
+def _record_answer(
+    session: Session,
+    settings: Settings,
+    consent: Consent,
+    command: lifecycle.Answer,
+    given: Shared,
+    words_shown: str,
+    now: datetime,
+) -> None:
+    if command.yes:
+        _refuse_if_never_again(session, consent)
+    introduction = consent.introduction
+    # Asked before anything is written: what is refused, or asked once more, must leave nothing behind.
+    foreseen = lifecycle.decide(introduction.to_case(), command, now, decisions.timing(settings)).case
+    if foreseen.side(consent.side).answered_at is not None:
+        consent.method, consent.words_shown = command.method, words_shown
+        consent.phone, consent.line, consent.looking = given.phone, given.line, given.looking
+    decisions.apply(session, settings, introduction, command, now)
+
+
+def _spoken_here(language: str) -> str:
+    if language not in LANGUAGES:
+        raise UnknownLanguage(language)
+    return language
+
+
+def _evidence(said: str, inbound_id: int) -> dict[str, Any]:
+    return {"inbound": inbound_id, "said": said}
 
 
 def _draft_consent(request: Request, role: Role, party: Party) -> Consent:
@@ -306,6 +332,7 @@ def _draft_consent(request: Request, role: Role, party: Party) -> Consent:
         address=canonical(party.email),
         blurb=party.blurb,
         endorsement=party.endorsement,
+        language=party.language,
         words_shown="The request itself, verified by its link." if own else None,
         method="request" if own else None,
         state=lifecycle.ConsentState.WAITING,

@@ -9,16 +9,18 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from .lifecycle import ConsentState, State
-from .models import Consent, Installation, Introduction, Suppression, canonical
+from .models import Consent, Installation, Introduction, Report, Suppression, canonical
 from .settings import Settings
 
 TURNS = 0x54776F596573
 """The number of PostgreSQL's advisory lock for the limits: "TwoYes" in ASCII."""
 OPEN = (State.ASKING, State.AGREED, State.INTRODUCING)
+REPORTS_BEFORE_NONE = 3
+"""How many standing reports of abuse end a requester's requests; each one before halves them."""
 
 
 class TooManyRequests(Exception):
-    """This requester's address has been sent enough verification mails for one day."""
+    """This requester's address has made enough requests for one day, or was reported too often."""
 
 
 class CannotBeAsked(Exception):
@@ -67,13 +69,24 @@ def suppress(session: Session, email: str, now: datetime, requester: str = "") -
 
 
 def check_verifications(session: Session, settings: Settings, email: str, now: datetime) -> None:
-    """Raise TooManyRequests if the address had its verification mails for the last 24 hours."""
+    """Raise TooManyRequests if the address had its verification mails for the last 24 hours.
+
+    How many these are falls with each report of abuse that stands against the address.
+    """
     since = now - timedelta(hours=24)
     recent = select(func.count()).where(
         Introduction.requester_address == canonical(email), Introduction.created_at > since
     )
-    if (session.scalar(recent) or 0) >= settings.VERIFICATIONS_PER_DAY:
+    if (session.scalar(recent) or 0) >= _verifications_per_day(session, settings, email):
         raise TooManyRequests
+
+
+def _verifications_per_day(session: Session, settings: Settings, email: str) -> int:
+    standing = select(func.count()).where(
+        Report.requester_address == canonical(email), Report.dismissed_at.is_(None)
+    )
+    reports = session.scalar(standing) or 0
+    return 0 if reports >= REPORTS_BEFORE_NONE else max(settings.VERIFICATIONS_PER_DAY >> reports, 1)
 
 
 def check_can_be_asked(session: Session, settings: Settings, introduction: Introduction) -> None:

@@ -8,11 +8,13 @@ without both, and neither yes can be taken back under one.
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import (
     JSON,
     CheckConstraint,
@@ -129,6 +131,7 @@ class Introduction(Base):
     cc_requester: Mapped[bool]
     state: Mapped[State] = mapped_column(default=State.UNVERIFIED)
     reason: Mapped[Reason | None]
+    mailed_at: Mapped[datetime | None]
     verified_at: Mapped[datetime | None]
     closes_at: Mapped[datetime | None]
     hold_until: Mapped[datetime | None]
@@ -148,6 +151,13 @@ class Introduction(Base):
     def other(self, role: Role) -> Consent:
         """The consent of the side across from ``role``."""
         return self.consent(Role.B if role is Role.A else Role.A)
+
+    def party_of(self, mail: OutboxMail) -> Consent | None:
+        """Whose consent a mail is about; None if it went to the requester, or the address was corrected."""
+        if mail.to is Role.REQUESTER:
+            return None
+        consent = self.consent(mail.to)
+        return consent if consent.address == canonical(mail.recipient) else None
 
     def to_case(self) -> Case:
         """This introduction as the kernel sees it."""
@@ -267,8 +277,8 @@ class OutboxMail(Base):
         CheckConstraint("kind <> 'introduction' OR (round = 1 AND body IS NOT NULL)", name="introduced_once"),
         CheckConstraint("(state IN ('leased', 'handover')) = (lease IS NOT NULL)", name="lease"),
         Index("ix_outbox_state_due_at", "state", "due_at"),
-        # How many mails an address got lately, for the cap on them.
-        Index("ix_outbox_recipient_sent_at", "recipient", "sent_at"),
+        # How many mails an address got lately, however it was spelled, for the cap on them.
+        Index("ix_outbox_recipient_sent_at", text("lower(recipient)"), "sent_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -395,6 +405,13 @@ class InboundMail(Base):
         UniqueConstraint("message_id", "recipient"),
         Index("ix_inbound_processed_at", "processed_at"),
         Index("ix_inbound_recipient_received_at", "recipient", "received_at"),
+        # The mails that are kept, so that forgetting costs what is due and not what is stored.
+        Index(
+            "ix_inbound_kept",
+            "received_at",
+            sqlite_where=text("raw IS NOT NULL"),
+            postgresql_where=text("raw IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -431,8 +448,23 @@ def _names(kind: type[Case] | type[Side]) -> list[str]:
 
 
 def canonical(email: str) -> str:
-    """The form in which two spellings of one address are the same; mail goes to the one as typed."""
-    return email.strip().casefold()
+    """The form in which two spellings of one address are the same; mail goes to the one as typed.
+
+    Case does not count, nor how a letter with an accent is put together, nor whether the domain is written
+    in letters or in ASCII (IDNA).
+    """
+    local, at, domain = unicodedata.normalize("NFC", email.strip().lower()).rpartition("@")
+    return f"{local}{at}{_ascii_domain(domain)}"
+
+
+def _ascii_domain(domain: str) -> str:
+    if domain.isascii():
+        return domain
+    try:
+        found = validate_email(f"x@{domain}", check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return domain
+    return found.ascii_domain
 
 
 def _assign(row: Base, name: str, value: Any) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Update, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from . import lifecycle
@@ -31,6 +31,9 @@ from .settings import Settings
 DELIVER = "tasks.mail.deliver"
 GIVE_UP_AFTER = timedelta(days=5)
 """How long a mail is tried (RFC 5321 4.5.4.1), unless it loses its use before."""
+SOFT_BOUNCES = 3
+"""How often a mail that came back for now is sent again."""
+DAY = timedelta(hours=24)
 REPLIES_BEFORE_DOT = 5
 """How many replies a mail waits for before its dot: the banner, and those to EHLO, MAIL, RCPT and DATA."""
 UNSENT = (MailState.QUEUED, MailState.LEASED, MailState.RETRY)
@@ -40,17 +43,22 @@ WAITING = (*SENDABLE, MailState.UNKNOWN)
 
 def enqueue(
     session: Session, settings: Settings, introduction: Introduction, mail: lifecycle.Mail, now: datetime
-) -> None:
-    """Queue a mail once; a row of the same kind, recipient and round is revived if it was skipped."""
+) -> bool:
+    """Queue a mail once; a row of the same kind, recipient and round is revived if it was skipped.
+
+    False if there is such a row already and it goes its way.
+    """
     row = _find(session, introduction, mail)
+    is_new = row is None or row.state is MailState.SKIPPED
     if row is None:
         row = _new_row(session, settings, introduction, mail, now)
         session.add(row)
         session.flush()
-    elif row.state is MailState.SKIPPED:
+    elif is_new:
         row.state, row.due_at = MailState.QUEUED, mail.due_at or now
     if row.due_at <= now:
         nudge(session, DELIVER, row.id)
+    return is_new
 
 
 def take_back_introduction(session: Session, introduction: Introduction) -> None:
@@ -111,6 +119,8 @@ def hand_over(session: Session, settings: Settings, row: OutboxMail, lease: str,
     The caller holds the introduction's lock and has asked `lifecycle.still_wanted`. The two yeses of an
     introduction are asked of the database once more here, and the two-yes gate stands behind that.
     """
+    if wait_until(session, settings, row, now):
+        return False
     requester = row.introduction.requester_address
     suppressed = exists(Suppression).where(suppression_of(session, row.recipient, requester))
     fence = _ours(row.id, lease).where(OutboxMail.state == MailState.LEASED, ~suppressed)
@@ -124,6 +134,18 @@ def hand_over(session: Session, settings: Settings, row: OutboxMail, lease: str,
         ).returning(OutboxMail.id)
     )
     return result.first() is not None
+
+
+def wait_until(session: Session, settings: Settings, row: OutboxMail, now: datetime) -> datetime | None:
+    """When this address may get one more mail (MAILS_PER_ADDRESS_PER_DAY); None if it may now."""
+    newest = (
+        select(OutboxMail.sent_at)
+        .where(func.lower(OutboxMail.recipient) == func.lower(row.recipient), OutboxMail.sent_at > now - DAY)
+        .order_by(OutboxMail.sent_at.desc())
+    )
+    # The mail with which the address had enough: when it is a day old, there is room for one.
+    last_straw = session.scalars(newest.offset(settings.MAILS_PER_ADDRESS_PER_DAY - 1).limit(1)).first()
+    return last_straw + DAY if last_straw else None
 
 
 def sent(row: OutboxMail, reply: str, now: datetime) -> None:
@@ -153,9 +175,36 @@ def try_again(row: OutboxMail, settings: Settings, reply: str, now: datetime) ->
     due_at = now + backoff(settings, row.attempts)
     if due_at >= row.useful_until:
         return False
+    wait(row, reply, due_at)
+    return True
+
+
+def wait(row: OutboxMail, reply: str, due_at: datetime) -> None:
+    """The mail may not go yet. That is no attempt, so it burns none."""
     _unlease(row, MailState.RETRY, reply)
     row.due_at = due_at
+
+
+def may_have_arrived(row: OutboxMail) -> bool:
+    """Whether a relay may have taken this mail, so that it can come back."""
+    return row.handovers > 0 and row.state not in (MailState.FAILED, MailState.SKIPPED)
+
+
+def send_again(row: OutboxMail, settings: Settings, reply: str, now: datetime) -> bool:
+    """A mail came back for now: schedule it once more; False if that was done enough, or it loses its use."""
+    due_at = now + backoff(settings, row.bounces + 1)
+    # Only an introduction that has not ended points at two yeses, and what came back has ended.
+    if row.kind is MailKind.INTRODUCTION or row.bounces >= SOFT_BOUNCES or due_at >= row.useful_until:
+        return False
+    row.bounces += 1
+    wait(row, reply, due_at)
     return True
+
+
+def came_back(row: OutboxMail, reply: str, now: datetime) -> None:
+    """The mail came back for good."""
+    failed(row, reply)
+    row.bounced_at = now
 
 
 def retry_by_hand(row: OutboxMail, now: datetime) -> None:
@@ -248,7 +297,7 @@ def _store_introduction(
 def _useful_until(
     settings: Settings, introduction: Introduction, kind: MailKind, due_at: datetime
 ) -> datetime:
-    if kind in (MailKind.ASK, MailKind.REMINDER) and introduction.closes_at:
+    if kind in (MailKind.ASK, MailKind.REMINDER, MailKind.RECHECK) and introduction.closes_at:
         return introduction.closes_at
     if kind is MailKind.VERIFY:
         return introduction.created_at + settings.VERIFY_WITHIN

@@ -10,13 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from . import decisions, lifecycle, outbox
-from .lifecycle import Accepted, Failed, MailKind
+from .lifecycle import Accepted, Failed, MailKind, Role
 from .limits import is_suppressed
 from .mailer.smtp import Kind, Outcome
 from .models import Event, Installation, Introduction, MailState, OutboxMail
 from .settings import Settings
 
 SUPPRESSED = "this address is suppressed"
+ENOUGH = "this address had enough mails today"
 UNWANTED = "not wanted any more"
 USELESS = "tried until it had no use"
 
@@ -45,7 +46,12 @@ class LockedMail:
 
     def is_wanted(self) -> bool:
         case = self.introduction.to_case()
-        return lifecycle.still_wanted(case, self.row.kind, self.row.to, self.row.round)
+        wanted = lifecycle.still_wanted(case, self.row.kind, self.row.to, self.row.round)
+        return wanted and not self._is_for_nobody()
+
+    def _is_for_nobody(self) -> bool:
+        """The address was corrected since, so that no link of the party's may go there any more."""
+        return self.row.to is not Role.REQUESTER and self.introduction.party_of(self.row) is None
 
     def record(self, outcome: Outcome, lease: str) -> None:
         """Write the outcome of an attempt, if its lease is still the one to say so."""
@@ -81,11 +87,14 @@ class LockedMail:
         self._tell(Failed(self.row.kind, self.row.to, reply))
 
     def stopped(self) -> None:
-        """The mail was stopped before the dot: by its case, or because its address is suppressed."""
+        """The mail was stopped before the dot: by its case, or because its address may not get it (now)."""
         if not self.is_wanted():
             outbox.skipped(self.row, UNWANTED)
         elif is_suppressed(self.session, self.row.recipient, self.introduction.requester_address):
             self.failed(SUPPRESSED)
+        elif due_at := outbox.wait_until(self.session, self.settings, self.row, self.now):
+            outbox.wait(self.row, ENOUGH, due_at)
+            self._write_event("mail held back", ENOUGH)
         else:
             # Wanted again since it was stopped; queueing it anew found it leased and left it to us.
             outbox.release(self.session, self.row.id, str(self.row.lease))
@@ -104,6 +113,33 @@ class LockedMail:
         self._write_event("handover unknown, held", reply)
         if not is_introduction:
             self._tell(Accepted(self.row.kind, self.row.to, reply, certain=False))
+
+    def bounced(self, reply: str, hard: bool) -> str:
+        """A mail that had left came back, for good (``hard``) or for now; in a word, what came of it.
+
+        ``again``: it is sent once more. ``lost``: its case was told. ``noted``: it changes nothing, and
+        there is an event of it. ``known``: it was told before, or had never left.
+        """
+        if self.row.bounced_at or not outbox.may_have_arrived(self.row):
+            return "known"
+        # Both people have the introduction or it has failed: sent again, it could reach them doubled.
+        if hard or self.row.kind is MailKind.INTRODUCTION:
+            return self._came_back(reply)
+        if not self.is_wanted():
+            self._write_event("mail came back for now", reply)
+            return "noted"
+        if outbox.send_again(self.row, self.settings, reply, self.now):
+            self._write_event("mail came back for now, sent again", reply)
+            return "again"
+        return self._came_back(reply)
+
+    def _came_back(self, reply: str) -> str:
+        outbox.came_back(self.row, reply, self.now)
+        if self._is_for_nobody():
+            self._write_event("mail came back", reply)
+            return "noted"
+        self._tell(Failed(self.row.kind, self.row.to, reply, came_back=True))
+        return "lost"
 
     def useless(self) -> None:
         """The mail waited until nobody had a use for it; one that nobody wants was just not skipped yet."""

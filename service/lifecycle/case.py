@@ -10,7 +10,11 @@ from .words import ConsentState, Envelope, Order, Reason, Role, State
 
 @dataclass(frozen=True)
 class Timing:
-    """The durations that a decision depends on; see the settings of the same names."""
+    """The durations that a decision depends on; see the settings of the same names.
+
+    A hold lasts for ``suspect_within`` at least (`hold`), and as long as that from the last press under it:
+    a second, contradicting press must find the introduction still here.
+    """
 
     answer_within: timedelta
     remind_after: timedelta
@@ -20,13 +24,21 @@ class Timing:
     verify_within: timedelta
     suspect_within: timedelta = timedelta(0)
 
+    @property
+    def hold(self) -> timedelta:
+        return max(self.hold_for, self.suspect_within)
+
+    def is_too_soon(self, now: datetime, after: datetime | None) -> bool:
+        """Whether ``now`` is sooner after a moment than a person acts: then it was a mail scanner."""
+        return bool(self.suspect_within) and after is not None and now < after + self.suspect_within
+
 
 @dataclass(frozen=True)
 class Side:
     """One party's half of a case. ``answers`` counts the changes of the answer, ``version`` the links.
 
-    ``mailed_at`` is when the newest mail with this side's link was accepted, ``touched_at`` when somebody
-    last pressed one of its buttons, and ``suspects`` how often that was too quick for a person.
+    ``mailed_at`` is when the newest mail with this side's link was handed over or accepted, ``touched_at``
+    when this side last answered, and ``suspects`` how often that was too quick for a person.
     """
 
     state: ConsentState = ConsentState.WAITING
@@ -46,7 +58,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Case:
-    """An introduction as the kernel sees it. Times are aware datetimes."""
+    """An introduction as the kernel sees it. Times are aware datetimes.
+
+    ``mailed_at`` is when the verification mail was handed over or accepted.
+    """
 
     created_at: datetime
     requester_is: Role | None = None
@@ -55,6 +70,7 @@ class Case:
     cc_requester: bool = False
     state: State = State.UNVERIFIED
     reason: Reason | None = None
+    mailed_at: datetime | None = None
     verified_at: datetime | None = None
     closes_at: datetime | None = None
     hold_until: datetime | None = None

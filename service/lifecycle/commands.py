@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .case import Case
-from .words import MailKind, Role
+from .words import PAGE, MailKind, Role
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,16 @@ class Verify:
 
 @dataclass(frozen=True)
 class Answer:
-    """A party answered; ``tell_requester`` is their wish to let the requester know of a no at once."""
+    """A party answered; ``tell_requester`` is their wish to let the requester know of a no at once.
+
+    ``evidence`` goes into the event: what shows that it was said.
+    """
 
     side: Role
     yes: bool
-    method: str = "page"
+    method: str = PAGE
     tell_requester: bool = False
+    evidence: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,10 @@ class Correct:
 
 @dataclass(frozen=True)
 class HandedOver:
-    """An envelope of the introduction is about to be handed to the relay: the fence."""
+    """A mail is about to be handed to the relay: the fence."""
 
     to: Role
+    kind: MailKind = MailKind.INTRODUCTION
 
 
 @dataclass(frozen=True)
@@ -63,19 +68,22 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Failed:
-    """A mail was refused for good, was given up, or came back. A skipped mail has not failed."""
+    """A mail was refused for good, was given up, or ``came_back``. A skipped mail has not failed."""
 
     kind: MailKind
     to: Role
     reply: str = ""
+    came_back: bool = False
 
 
 @dataclass(frozen=True)
 class Confirm:
-    """A party answers the follow-up: are the two in touch?"""
+    """A party answers the follow-up: are the two in touch? ``evidence`` goes into the event."""
 
     side: Role
     in_touch: bool
+    method: str = PAGE
+    evidence: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,10 @@ class NotCorrectable(Refused):
 
 class NotIntroduced(Refused):
     """The two have not been introduced, so there is nothing to confirm."""
+
+
+class TooSoon(Refused):
+    """Sooner after its mail, or after the opposite, than a person acts. It may be pressed again."""
 
 
 class NotAgreed(Refused):

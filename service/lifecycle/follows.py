@@ -16,8 +16,10 @@ def settle(decision: Decision, now: datetime, timing: Timing) -> Decision:
     case = _take_back_introduction(decision.case)
     if case.both_said_yes:
         if case.hold_until:
-            return decision.then(replace(case, state=State.AGREED))
-        case = replace(case, state=State.AGREED, hold_until=now + timing.hold_for)
+            # A press may be the first of two that contradict each other, so it is given its time as well.
+            hold_until = max(case.hold_until, now + timing.suspect_within)
+            return decision.then(replace(case, state=State.AGREED, hold_until=hold_until))
+        case = replace(case, state=State.AGREED, hold_until=now + timing.hold)
         return decision.then(case, Event("both agreed", "clock"))
     case = _take_back_second_ask(replace(case, state=State.ASKING, hold_until=None))
     if case.a_no_stands or (case.closes_at and now >= case.closes_at):

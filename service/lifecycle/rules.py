@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from .case import Case, Side, Timing
 from .clock import tick
@@ -28,14 +29,21 @@ from .commands import (
     NothingToUndo,
     NotIntroduced,
     Tick,
+    TooSoon,
     Undo,
     VerificationLapsed,
     Verify,
     Withdraw,
 )
 from .follows import ask_failed, close, envelope_settled, settle, summarise
-from .wanted import round_about, still_wanted
-from .words import NEVER, ConsentState, Envelope, MailKind, Order, Reason, Role, State
+from .wanted import RECHECKS, round_about, still_wanted
+from .words import NEVER, PAGE, ConsentState, Envelope, MailKind, Order, Reason, Role, State
+
+ANSWERED = (ConsentState.YES, ConsentState.NO)
+ASKING_MAILS = (MailKind.ASK, MailKind.REMINDER, MailKind.RECHECK, MailKind.UNCLEAR)
+"""The mails that ask a side for its answer: who cannot get one of them cannot be asked."""
+LINKED = (*ASKING_MAILS, MailKind.RECEIPT, MailKind.FOLLOW_UP)
+"""The mails that carry a side's link, for a scanner to press what is behind it."""
 
 
 def decide(case: Case, command: Command, now: datetime, timing: Timing) -> Decision:
@@ -52,6 +60,8 @@ def _verify(case: Case, _: Verify, now: datetime, timing: Timing) -> Decision:
         raise AlreadyVerified
     if case.state is State.CLOSED or now >= case.created_at + timing.verify_within:
         raise VerificationLapsed
+    if timing.is_too_soon(now, case.mailed_at):
+        raise TooSoon
     rounds = 1 if case.order is Order.TOGETHER else 2
     case = replace(case, state=State.ASKING, verified_at=now, closes_at=now + rounds * timing.answer_within)
     decision = Decision(case, (Event("verified", Role.REQUESTER),))
@@ -67,11 +77,15 @@ def _verify(case: Case, _: Verify, now: datetime, timing: Timing) -> Decision:
 def _answer(case: Case, command: Answer, now: datetime, timing: Timing) -> Decision:
     side = _answering_side(case, command)
     said = ConsentState.YES if command.yes else ConsentState.NO
-    detail = {"answer": said.value, "method": command.method}
+    detail = {"answer": said.value, "method": command.method} | command.evidence
+    if _is_suspect(side, command, said, now, timing):
+        return _ask_once_more(case, command, side, detail, now, timing)
+    side = replace(side, touched_at=now)
     tells = command.tell_requester and said is ConsentState.NO
     if side.state is said and side.tells_requester == tells:
         # A second click on the same button: what was queued is built anew, as the details may be new.
-        return settle(Decision(case, (Event("answered again", command.side, detail),)), now, timing)
+        again = Decision(case.with_side(command.side, side), (Event("answered again", command.side, detail),))
+        return settle(again, now, timing)
     side = replace(side, state=said, answered_at=now, answers=side.answers + 1, tells_requester=tells)
     decision = Decision(case.with_side(command.side, side), (Event("answered", command.side, detail),))
     if command.side is not case.requester_is and command.method != NEVER:
@@ -91,18 +105,42 @@ def _answering_side(case: Case, command: Answer) -> Side:
     return side
 
 
-def _undo(case: Case, command: Undo, now: datetime, timing: Timing) -> Decision:
-    side = _open_side(case, command.side)
-    if side.state not in (ConsentState.YES, ConsentState.NO) or command.side is case.requester_is:
-        raise NothingToUndo
-    side = replace(
+def _is_suspect(side: Side, command: Answer, said: ConsentState, now: datetime, timing: Timing) -> bool:
+    """Whether a button was pressed sooner than a person does, and not just the same one again."""
+    if command.method != PAGE or side.state is said:
+        return False
+    return timing.is_too_soon(now, side.mailed_at) or timing.is_too_soon(now, side.touched_at)
+
+
+def _ask_once_more(
+    case: Case, command: Answer, side: Side, detail: dict[str, Any], now: datetime, timing: Timing
+) -> Decision:
+    """Nothing follows from a suspect answer, and none stands beside it: only a later one counts."""
+    side = replace(side, touched_at=now, suspects=side.suspects + 1)
+    if side.state in ANSWERED:
+        side = _without_answer(side)
+    event = Event("answer suspect", command.side, detail)
+    decision = settle(Decision(case.with_side(command.side, side), (event,)), now, timing)
+    if decision.case.side(command.side).state is not ConsentState.ASKED or side.suspects > RECHECKS:
+        return decision
+    return decision.then(decision.case, Mail(MailKind.RECHECK, command.side, side.suspects))
+
+
+def _without_answer(side: Side) -> Side:
+    return replace(
         side,
         state=ConsentState.ASKED,
         answered_at=None,
         answers=side.answers + 1,
-        version=side.version + 1,
         tells_requester=False,
     )
+
+
+def _undo(case: Case, command: Undo, now: datetime, timing: Timing) -> Decision:
+    side = _open_side(case, command.side)
+    if side.state not in ANSWERED or command.side is case.requester_is:
+        raise NothingToUndo
+    side = replace(_without_answer(side), version=side.version + 1, touched_at=now)
     decision = Decision(case.with_side(command.side, side), (Event("answer taken back", command.side),))
     decision = decision.then(decision.case, Mail(MailKind.RECEIPT, command.side, side.answers))
     return settle(decision, now, timing)
@@ -133,20 +171,33 @@ def _correct(case: Case, command: Correct, now: datetime, timing: Timing) -> Dec
     past = case.closes_at is not None and now >= case.closes_at
     if side.state is not ConsentState.UNDELIVERABLE or side.corrected or past:
         raise NotCorrectable
-    side = replace(side, state=ConsentState.WAITING, asked_at=None, corrected=True, version=side.version + 1)
+    side = replace(
+        side,
+        state=ConsentState.WAITING,
+        asked_at=None,
+        mailed_at=None,
+        touched_at=None,
+        corrected=True,
+        version=side.version + 1,
+    )
     event = Event("address corrected", Role.REQUESTER, {"side": command.side.value})
     return settle(Decision(case.with_side(command.side, side), (event,)), now, timing)
 
 
 def _handed_over(case: Case, command: HandedOver, now: datetime, _: Timing) -> Decision:
+    event = Event(f"{command.kind.value} handed over", "relay", {"to": command.to.value})
+    if command.kind is not MailKind.INTRODUCTION:
+        # Some scanners press before the relay has accepted the mail.
+        return Decision(_mailed(case, command.kind, command.to, now), (event,))
     if not still_wanted(case, MailKind.INTRODUCTION, command.to, 1):
         raise NotAgreed
-    event = Event("introduction handed over", "relay", {"to": command.to.value})
     return Decision(replace(case, left_at=case.left_at or now), (event,))
 
 
 def _accepted(case: Case, command: Accepted, now: datetime, _: Timing) -> Decision:
     name = "mail accepted" if command.certain else "mail possibly accepted"
+    if command.certain:
+        case = _mailed(case, command.kind, command.to, now)
     decision = Decision(case, (_mail_event(name, command),))
     if command.to is Role.REQUESTER:
         return decision
@@ -159,11 +210,21 @@ def _accepted(case: Case, command: Accepted, now: datetime, _: Timing) -> Decisi
     return decision
 
 
+def _mailed(case: Case, kind: MailKind, to: Role, now: datetime) -> Case:
+    """A mail with a link is out: from now on a scanner may press what is behind it."""
+    if kind is MailKind.VERIFY:
+        return replace(case, mailed_at=now)
+    if kind not in LINKED or to is Role.REQUESTER:
+        return case
+    return case.with_side(to, replace(case.side(to), mailed_at=now))
+
+
 def _failed(case: Case, command: Failed, now: datetime, _: Timing) -> Decision:
-    decision = Decision(case, (_mail_event("mail failed", command),))
+    name = "mail came back" if command.came_back else "mail failed"
+    decision = Decision(case, (_mail_event(name, command),))
     if command.to is Role.REQUESTER:
         return decision
-    if command.kind is MailKind.ASK:
+    if command.kind is MailKind.ASK or (command.came_back and command.kind in ASKING_MAILS):
         return ask_failed(decision, command.to)
     if command.kind is MailKind.INTRODUCTION and case.state is State.INTRODUCING:
         return envelope_settled(decision, command.to, Envelope.FAILED, now)
@@ -174,11 +235,17 @@ def _failed(case: Case, command: Failed, now: datetime, _: Timing) -> Decision:
     return decision
 
 
-def _confirm(case: Case, command: Confirm, _: datetime, __: Timing) -> Decision:
+def _confirm(case: Case, command: Confirm, now: datetime, timing: Timing) -> Decision:
     if case.introduced_at is None:
         raise NotIntroduced
-    side = replace(case.side(command.side), in_touch=command.in_touch)
-    event = Event("handoff answered", command.side, {"in_touch": command.in_touch})
+    side = case.side(command.side)
+    contradicts = side.in_touch is not None and side.in_touch is not command.in_touch
+    after = (side.mailed_at, side.touched_at if contradicts else None)
+    if command.method == PAGE and any(timing.is_too_soon(now, moment) for moment in after):
+        raise TooSoon
+    side = replace(side, in_touch=command.in_touch, touched_at=now)
+    detail = {"in_touch": command.in_touch, "method": command.method} | command.evidence
+    event = Event("handoff answered", command.side, detail)
     decision = Decision(case.with_side(command.side, side), (event,))
     # The requester's own word does not confirm a handoff that they asked for.
     counts = command.in_touch and command.side is not case.requester_is

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from .case import Case, Side
-from .words import ConsentState, MailKind, Role, State
+from .words import ABOUT_THE_HANDOFF, ConsentState, MailKind, Role, State
+
+RECHECKS = 3
+"""How often one side is asked to answer once more, because an answer came too quickly for a person."""
 
 
 def still_wanted(case: Case, kind: MailKind, to: Role, round: int) -> bool:
@@ -18,6 +21,12 @@ def still_wanted(case: Case, kind: MailKind, to: Role, round: int) -> bool:
     if kind is MailKind.RECEIPT:
         # It promises an introduction, which a closed case cannot keep.
         return case.side(to).answers == round and case.state is not State.CLOSED
+    if kind is MailKind.RECHECK:
+        side = case.side(to)
+        newest = round == min(side.suspects, RECHECKS)
+        return case.is_open and side.state is ConsentState.ASKED and newest
+    if kind is MailKind.UNCLEAR:
+        return _has_something_to_do(case, to, round)
     if kind is MailKind.INTRODUCTION:
         # The requester's copy may leave after both of the others were accepted.
         copy = to is Role.REQUESTER and case.introduced_at is not None
@@ -39,6 +48,17 @@ def _may_be_reminded(side: Side) -> bool:
     """Not after any answer, and not of an ask that has meanwhile been made anew elsewhere."""
     asked, reminded = side.asked_at, side.reminded_at
     return not side.answers and asked is not None and reminded is not None and asked <= reminded
+
+
+def _has_something_to_do(case: Case, to: Role, round: int) -> bool:
+    """Whether there is a button on the page of whoever replied with something that was not understood."""
+    if to is Role.REQUESTER:
+        return case.state is State.UNVERIFIED or case.is_open
+    side = case.side(to)
+    if round == ABOUT_THE_HANDOFF:
+        return case.followed_up_at is not None and side.in_touch is None
+    asked = side.state in (ConsentState.ASKED, ConsentState.YES, ConsentState.NO)
+    return case.is_open and asked and to is not case.requester_is
 
 
 def round_about(side: Role, count: int = 1) -> int:

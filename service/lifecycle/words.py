@@ -78,7 +78,11 @@ class MailKind(StrEnum):
     SUMMARY = "summary"
 
 
+PAGE = "page"
+"""The method of an answer given by a button."""
 NEVER = "never"
 """The method of an answer given by "never contact me again", or by a report of abuse."""
 REPLY = "reply"
 """The method of an answer given by a reply to one of our mails."""
+ABOUT_THE_ANSWER, ABOUT_THE_HANDOFF = 1, 2
+"""The rounds of `MailKind.UNCLEAR`: the link once more before the introduction, and once more after it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,6 +44,10 @@ TIMING = Timing(
     verify_within=2 * DAY,
 )
 
+SUSPECT_WITHIN = timedelta(seconds=10)
+SUSPICIOUS = replace(TIMING, suspect_within=SUSPECT_WITHIN)
+"""Like `TIMING`, and an answer that is too quick for a person is asked once more."""
+
 VERIFY, WITHDRAW, TICK = Verify(), Withdraw(), Tick()
 
 
@@ -79,6 +84,7 @@ def every_command() -> Iterable[Command]:
     yield from (VERIFY, WITHDRAW, TICK)
     for side in SIDES:
         yield from (yes(side), no(side), no(side, tell_requester=True), never(side))
+        yield yes(side, method="reply")
         yield from (Undo(side), Correct(side), Confirm(side, True), Confirm(side, False))
     for role in Role:
         yield HandedOver(role)
@@ -87,6 +93,10 @@ def every_command() -> Iterable[Command]:
             yield Failed(kind, role)
     for side in SIDES:
         yield introduction_reached(side, certain=False)
+        yield HandedOver(side, MailKind.ASK)
+        yield Accepted(MailKind.FOLLOW_UP, side)
+        yield Failed(MailKind.REMINDER, side, came_back=True)
+    yield Accepted(MailKind.VERIFY, RITA)
 
 
 class Story:

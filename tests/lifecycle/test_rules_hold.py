@@ -7,7 +7,7 @@ which a rule breaks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,17 +36,34 @@ from service.lifecycle import (
     Refused,
     Role,
     State,
+    Timing,
     Undo,
     decide,
     next_due_at,
     still_wanted,
 )
 
-from .builders import DAY, HOUR, LINDA, MINUTE, NATASHA, RITA, SIDES, START, TICK, TIMING, VERIFY, WITHDRAW
+from .builders import (
+    DAY,
+    HOUR,
+    LINDA,
+    MINUTE,
+    NATASHA,
+    RITA,
+    SIDES,
+    START,
+    SUSPECT_WITHIN,
+    SUSPICIOUS,
+    TICK,
+    TIMING,
+    VERIFY,
+    WITHDRAW,
+)
 
 FACTS = Facts("a new reception", frozenset({LINDA}), frozenset({LINDA}), frozenset(SIDES))
 Key = tuple[MailKind, Role, int]
 ONCE_EACH = (MailKind.INTRODUCTION, MailKind.REMINDER, MailKind.SUMMARY, MailKind.NOT_COME_ABOUT)
+LINKED = (MailKind.ASK, MailKind.REMINDER, MailKind.RECEIPT, MailKind.RECHECK)
 ALIVE = ("queued", "handover", "unknown")
 
 
@@ -62,6 +79,15 @@ class Row:
     @property
     def key(self) -> Key:
         return (self.mail.kind, self.mail.to, self.mail.round)
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What a side said (yes, yes by reply, no, undo), or that a mail with its link was out."""
+
+    at: datetime
+    side: Role
+    what: str
 
 
 @dataclass(frozen=True)
@@ -83,6 +109,8 @@ class World:
     rows: dict[Key, Row] = field(default_factory=dict)
     handed: list[Handed] = field(default_factory=list)
     ledger: list[Entry] = field(default_factory=list)
+    timing: Timing = TIMING
+    traces: list[Trace] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.enqueue(Mail(MailKind.VERIFY, RITA))
@@ -90,7 +118,8 @@ class World:
     def meet(self, command: Command) -> Decision:
         """One transaction: the decision, the outbox and the ledger."""
         before = self.case
-        decision = decide(before, command, self.now, TIMING)
+        decision = decide(before, command, self.now, self.timing)
+        self.note(command)
         self.case = decision.case
         assert before.state is self.case.state or decision.events
         if taken_back(before, self.case):
@@ -101,6 +130,16 @@ class World:
         if entry is not None and self.ledger[-1:] != [entry]:
             self.ledger.append(entry)
         return decision
+
+    def note(self, command: Command) -> None:
+        """Keep what was said and what was mailed, to tell later what came too soon after what."""
+        if isinstance(command, Answer):
+            word = ("yes by reply" if command.method == "reply" else "yes") if command.yes else "no"
+            self.traces.append(Trace(self.now, command.side, word))
+        elif isinstance(command, Undo):
+            self.traces.append(Trace(self.now, command.side, "undo"))
+        elif isinstance(command, Accepted | HandedOver) and command.kind in LINKED:
+            self.traces.append(Trace(self.now, command.to, "mail"))
 
     def try_to(self, command: Command) -> None:
         """Press a button that may be refused."""
@@ -137,16 +176,16 @@ class World:
         check_at_the_fence(self, mail)
         self.handed.append(Handed(self.now, mail, self.case, again=row.sent_again > 0))
         row.status = "handover"
-        if mail.kind is MailKind.INTRODUCTION:
-            self.meet(HandedOver(mail.to))
+        self.meet(HandedOver(mail.to, mail.kind))
 
     def accept(self, row: Row, *, certain: bool = True) -> None:
         row.status = "sent"
         self.meet(Accepted(row.mail.kind, row.mail.to, certain=certain))
 
     def fail(self, row: Row) -> None:
+        came_back = row.status == "sent"
         row.status = "failed"
-        self.meet(Failed(row.mail.kind, row.mail.to))
+        self.meet(Failed(row.mail.kind, row.mail.to, came_back=came_back))
 
     def lose_track_of(self, row: Row) -> None:
         """Nobody knows whether it was taken: it is sent again once, and then taken for accepted."""
@@ -159,7 +198,7 @@ class World:
         due = [
             row.due_at for row in self.having("queued") if row.due_at is not None and row.due_at > self.now
         ]
-        ticks = next_due_at(self.case, TIMING)
+        ticks = next_due_at(self.case, self.timing)
         return min([*due, *([ticks] if ticks else [])], default=None)
 
     def run_out(self) -> None:
@@ -189,6 +228,12 @@ def check_at_the_fence(world: World, mail: Mail) -> None:
     asking = mail.kind in (MailKind.ASK, MailKind.REMINDER)
     if mail.kind is MailKind.INTRODUCTION:
         assert case.both_said_yes
+        for side in SIDES:
+            if side is not case.requester_is and not case.left_at:
+                check_that_a_person_said_yes(world, side)
+    if mail.kind is MailKind.RECHECK:
+        assert case.side(mail.to).state is ConsentState.ASKED
+        assert mail.round <= 3
     if asking or mail.kind is MailKind.INTRODUCTION:
         assert not case.a_no_stands
     if mail.kind is MailKind.ASK:
@@ -208,9 +253,41 @@ def check_at_the_fence(world: World, mail: Mail) -> None:
         assert not handed_to(world, mail.kind, mail.to)
 
 
+def check_that_a_person_said_yes(world: World, side: Role) -> None:
+    """The last word of this side is a yes, and one of its repetitions was not too quick for a person."""
+    within, traces = world.timing.suspect_within, [trace for trace in world.traces if trace.side is side]
+    answers = [trace for trace in traces if trace.what != "mail"]
+    assert not within or all(trace.at + within <= world.now for trace in answers)
+    before, last_words = [*traces], list[Trace]()
+    while before and before[-1].what in ("mail", "yes", "yes by reply"):
+        last_words.append(before.pop())
+    assert any(is_a_persons(word, traces, within) for word in last_words if word.what != "mail")
+
+
+def is_a_persons(word: Trace, traces: list[Trace], within: timedelta) -> bool:
+    if word.what == "yes by reply" or not within:
+        return True
+    earlier = traces[: traces.index(word)]
+    return not [it for it in earlier if it.what not in ("yes", "yes by reply") and word.at < it.at + within]
+
+
 sides = st.sampled_from(SIDES)
 jumps = st.sampled_from(
-    [MINUTE, 5 * MINUTE, 10 * MINUTE, HOUR, DAY, 3 * DAY, 4 * DAY, 7 * DAY, 14 * DAY, 24 * DAY, 60 * DAY]
+    [
+        SUSPECT_WITHIN / 2,
+        SUSPECT_WITHIN,
+        MINUTE,
+        5 * MINUTE,
+        10 * MINUTE,
+        HOUR,
+        DAY,
+        3 * DAY,
+        4 * DAY,
+        7 * DAY,
+        14 * DAY,
+        24 * DAY,
+        60 * DAY,
+    ]
 )
 
 
@@ -223,11 +300,18 @@ class TheWorld(RuleBasedStateMachine):
         reminders=st.booleans(),
         copy=st.booleans(),
         verified=st.sampled_from([True, True, True, False]),
+        timing=st.sampled_from([TIMING, SUSPICIOUS, replace(SUSPICIOUS, hold_for=timedelta(0))]),
     )
     def rita_fills_in_the_form(
-        self, requester_is: Role | None, order: Order, reminders: bool, copy: bool, verified: bool
+        self,
+        requester_is: Role | None,
+        order: Order,
+        reminders: bool,
+        copy: bool,
+        verified: bool,
+        timing: Timing,
     ) -> None:
-        self.world = World(Case(START, requester_is, order, reminders, copy))
+        self.world = World(Case(START, requester_is, order, reminders, copy), timing=timing)
         self.case_before = self.world.case
         if verified:
             self.world.meet(VERIFY)
@@ -245,8 +329,10 @@ class TheWorld(RuleBasedStateMachine):
     @rule()
     def both_say_yes(self) -> None:
         for side in (*SIDES, *SIDES):
-            self.world.try_to(Answer(side, yes=True))
             self.everything_ready_leaves_and_is_accepted()
+            self.world.now += self.world.timing.suspect_within
+            self.world.try_to(Answer(side, yes=True))
+        self.everything_ready_leaves_and_is_accepted()
 
     @rule(side=sides, method=st.sampled_from(["page", "never"]), tell=st.booleans())
     def a_party_says_no(self, side: Role, method: str, tell: bool) -> None:
@@ -281,7 +367,7 @@ class TheWorld(RuleBasedStateMachine):
     def the_sweep_comes_by(self) -> None:
         self.world.meet(TICK)
         assert self.world.meet(TICK) == Decision(self.world.case)
-        due = next_due_at(self.world.case, TIMING)
+        due = next_due_at(self.world.case, self.world.timing)
         assert due is None or due > self.world.now
 
     # What mails do.
@@ -331,7 +417,7 @@ class TheWorld(RuleBasedStateMachine):
         if case.left_at is None:
             return
         for command in (Undo(LINDA), Undo(NATASHA), WITHDRAW, Answer(LINDA, yes=False)):
-            assert isinstance(refusal(case, command, self.world.now), AlreadyLeft | CaseClosed)
+            assert isinstance(refusal(case, command, self.world), AlreadyLeft | CaseClosed)
         for role, side in case.sides:
             if side.envelope is Envelope.QUEUED:
                 assert still_wanted(case, MailKind.INTRODUCTION, role, 1)
@@ -377,9 +463,9 @@ class TheWorld(RuleBasedStateMachine):
         check_the_end(self.world)
 
 
-def refusal(case: Case, command: Command, now: datetime) -> Refused | None:
+def refusal(case: Case, command: Command, world: World) -> Refused | None:
     try:
-        decide(case, command, now, TIMING)
+        decide(case, command, world.now, world.timing)
     except Refused as refused:
         return refused
     return None
@@ -389,7 +475,7 @@ def check_the_end(world: World) -> None:
     """What must hold when all time has passed and all mails are settled."""
     case = world.case
     assert case.state in (State.CONFIRMED, State.CLOSED)
-    assert next_due_at(case, TIMING) is None
+    assert next_due_at(case, world.timing) is None
     if case.verified_at is None:
         assert not world.ledger
         assert {handed.mail.kind for handed in world.handed} <= {MailKind.VERIFY}

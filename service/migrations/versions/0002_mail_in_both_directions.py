@@ -34,7 +34,8 @@ def _add_languages() -> None:
 
 
 def _add_suspicion() -> None:
-    op.add_column("consents", sa.Column("mailed_at", UtcDateTime(), nullable=True))
+    for table in ("introductions", "consents"):
+        op.add_column(table, sa.Column("mailed_at", UtcDateTime(), nullable=True))
     op.add_column("consents", sa.Column("touched_at", UtcDateTime(), nullable=True))
     op.add_column("consents", sa.Column("suspects", sa.Integer(), nullable=False, server_default="0"))
 
@@ -53,7 +54,7 @@ def _extend_outbox() -> None:
         batch.drop_constraint(op.f("ck_outbox_mailkind"), type_="check")
         kinds = ", ".join(repr(kind) for kind in KINDS)
         batch.create_check_constraint(op.f("ck_outbox_mailkind"), sa.text(f"kind IN ({kinds})"))
-    op.create_index("ix_outbox_recipient_sent_at", "outbox", ["recipient", "sent_at"])
+    op.create_index("ix_outbox_recipient_sent_at", "outbox", [sa.text("lower(recipient)"), "sent_at"])
 
 
 def _let_suppression_name_a_requester() -> None:
@@ -116,3 +117,7 @@ def _create_inbound() -> None:
     )
     op.create_index("ix_inbound_processed_at", "inbound", ["processed_at"])
     op.create_index("ix_inbound_recipient_received_at", "inbound", ["recipient", "received_at"])
+    kept = sa.text("raw IS NOT NULL")
+    op.create_index(
+        "ix_inbound_kept", "inbound", ["received_at"], sqlite_where=kept, postgresql_where=kept
+    )
