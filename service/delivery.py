@@ -15,11 +15,12 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from . import decisions, lifecycle, outbox
+from .addresses import Purpose, signed
 from .clock import Clock
 from .db import Database
 from .lifecycle import HandedOver, MailKind
 from .limits import is_suppressed
-from .mailer.compose import compose, envelope_sender
+from .mailer.compose import compose
 from .mailer.smtp import Kind, Outcome, SmtpSession
 from .models import MailState, OutboxMail
 from .results import UNWANTED, LockedMail, relay_is_paused
@@ -41,6 +42,13 @@ class Leased(NamedTuple):
     introduction_id: int
     recipient: str
     lease: str
+
+
+class Rendered(NamedTuple):
+    """A mail as it goes to the relay: its envelope sender, which names it in a bounce, and its bytes."""
+
+    sender: str
+    message: bytes
 
 
 def deliver(db: Database, settings: Settings, clock: Clock, ids: Sequence[int] | None = None) -> int:
@@ -131,26 +139,27 @@ def _deliver_one(db: Database, settings: Settings, clock: Clock, smtp: SmtpSessi
 
 def _send(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mail: Leased) -> Outcome:
     try:
-        message = _render(db, settings, mail, clock())
+        rendered = _render(db, settings, mail, clock())
     except Exception as error:
         # A mail that cannot be rendered must not hold up the others; it is tried again and stays visible.
         log.exception("mail %s could not be rendered", mail.id)
         return Outcome(Kind.RETRY, f"could not be rendered: {type(error).__name__}")
-    if message is None:
+    if rendered is None:
         return Outcome(Kind.UNWANTED, UNWANTED)
-    sender = envelope_sender(settings)
+    sender, message = rendered
     return smtp.send(sender, mail.recipient, message, fence=lambda: _fence(db, settings, mail, clock()))
 
 
-def _render(db: Database, settings: Settings, mail: Leased, now: datetime) -> bytes | None:
-    """The message as it is now, or None if nobody wants it any more."""
+def _render(db: Database, settings: Settings, mail: Leased, now: datetime) -> Rendered | None:
+    """The mail as it is now, or None if nobody wants it any more."""
     with db.reading() as session:
         row = session.get(OutboxMail, mail.id)
         if row is None or is_suppressed(session, row.recipient, row.introduction.requester_address):
             return None
         if not lifecycle.still_wanted(row.introduction.to_case(), row.kind, row.to, row.round):
             return None
-        return row.body if row.body is not None else compose(row, settings, now)
+        message = row.body if row.body is not None else compose(row, settings, now)
+        return Rendered(signed(Purpose.BOUNCE, row, settings), message)
 
 
 def _fence(db: Database, settings: Settings, mail: Leased, now: datetime) -> bool:
@@ -161,8 +170,8 @@ def _fence(db: Database, settings: Settings, mail: Leased, now: datetime) -> boo
             return False
         if not outbox.hand_over(session, settings, locked.row, mail.lease, now):
             return False
-        if locked.row.kind is MailKind.INTRODUCTION:
-            decisions.apply(session, settings, locked.introduction, HandedOver(locked.row.to), now)
+        command = HandedOver(locked.row.to, locked.row.kind)
+        decisions.apply(session, settings, locked.introduction, command, now)
         return True
 
 

@@ -14,6 +14,8 @@ from email_validator import EmailNotValidError, validate_email
 from linkify_it import LinkifyIt
 from linkify_it.tlds import TLDS
 
+from .languages import gettext
+
 NAME_LENGTH = 80
 TEXT_LENGTH = 1000
 LINE_LENGTH = 300
@@ -66,48 +68,48 @@ def check_name(text: str) -> None:
     """Raise NotAllowed for control characters, addresses, phone numbers and web addresses in a name."""
     _check_visible(text, breaks=False)
     if _has_address(text) or _has_url(text):
-        raise NotAllowed("Please leave email and web addresses out of the name.")
+        raise NotAllowed(gettext("Please leave email and web addresses out of the name."))
     # Names stand in mails to addresses that nobody has verified yet: "dial this number" must not.
     if _has_phone_number(text):
-        raise NotAllowed("Please leave phone numbers out of the name.")
+        raise NotAllowed(gettext("Please leave phone numbers out of the name."))
 
 
 def check_text(text: str) -> None:
     """Raise NotAllowed for control characters, addresses, phone numbers and web addresses in free text."""
     _check_visible(text, breaks=True)
     if _has_address(text):
-        raise NotAllowed("Please leave the email address out here: we share addresses once both say yes.")
+        raise NotAllowed(
+            gettext("Please leave the email address out here: we share addresses once both say yes.")
+        )
     if _has_url(text):
         raise NotAllowed(
-            "Please leave the web address out here. If it is none, put a space after the full stop."
+            gettext("Please leave the web address out here. If it is none, put a space after the full stop.")
         )
     if _has_phone_number(text):
-        raise NotAllowed("This looks like a phone number. Please leave it out here.")
+        raise NotAllowed(gettext("This looks like a phone number. Please leave it out here."))
 
 
 def check_phone(text: str) -> None:
     """Raise NotAllowed unless the text can be a phone number."""
     if not re.fullmatch(r"[+(\d][\d ()./-]*", text) or not 5 <= len(re.sub(r"\D", "", text)) <= 15:
-        raise NotAllowed("Please write the phone number in digits, such as +44 20 7946 0958.")
+        raise NotAllowed(gettext("Please write the phone number in digits, such as +44 20 7946 0958."))
 
 
 def clean_email(text: str) -> str:
-    """The address in the form that plain SMTP takes, or NotAllowed.
+    """The address in the one form that it is kept in, or NotAllowed.
 
-    Only the syntax is looked at; whether the address can be reached is seen when a mail goes there.
+    The local part stays as typed, in NFC; the domain is in ASCII (IDNA), so that an address needs SMTPUTF8
+    (RFC 6531) only where its local part does. Only the syntax is looked at; whether the address can be
+    reached is seen when a mail goes there.
     """
     try:
         # The test environment lets addresses below .test pass, which is what test installations use.
-        found = validate_email(
-            text.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True
-        )
+        found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         raise NotAllowed(
-            "This does not look like an email address. It should be like name@example.org."
+            gettext("This does not look like an email address. It should be like name@example.org.")
         ) from None
-    if found.ascii_email is None:
-        raise NotAllowed("We can only write to addresses in plain letters, such as name@example.org.")
-    return found.ascii_email
+    return f"{found.local_part}@{found.ascii_domain}"
 
 
 def tidy(text: str | None) -> str:
@@ -122,8 +124,13 @@ def tidy(text: str | None) -> str:
 def _check_visible(text: str, breaks: bool) -> None:
     allowed = "\n\t" if breaks else ""
     if any(_is_invisible(letter) and letter not in allowed for letter in text) or not _shows_anything(text):
-        where = "in the text" if breaks else "in the name"
-        raise NotAllowed(f"There is an invisible control character {where}. Please type it afresh.")
+        if breaks:
+            raise NotAllowed(
+                gettext("There is an invisible control character in the text. Please type it afresh.")
+            )
+        raise NotAllowed(
+            gettext("There is an invisible control character in the name. Please type it afresh.")
+        )
 
 
 def _is_invisible(letter: str) -> bool:

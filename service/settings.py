@@ -16,8 +16,10 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticUndefined
+
+from .mailer.keys import ed25519_key, rsa_key
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 PLACEHOLDER = re.compile(
@@ -109,6 +111,8 @@ DatabaseUrl = Annotated[str, BeforeValidator(sqlalchemy_url)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Sender = Annotated[str, BeforeValidator(_sender)]
 Domain = Annotated[str, BeforeValidator(_domain)]
+RsaKey = Annotated[str, AfterValidator(rsa_key)]
+Ed25519Key = Annotated[str, AfterValidator(ed25519_key)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -246,9 +250,9 @@ class Settings(BaseModel):
 
     DKIM_DOMAIN: Domain | None = setting(None, "The domain that signs; by default the one mails come from.")
     DKIM_SELECTOR: str = setting("twoyes", "The selector of the RSA key: SELECTOR._domainkey.DOMAIN.")
-    DKIM_PRIVATE_KEY: str | None = setting(None, "An RSA key in PEM form; with it every mail is signed.")
+    DKIM_PRIVATE_KEY: RsaKey | None = setting(None, "An RSA key in PEM form; with it every mail is signed.")
     DKIM_ED25519_SELECTOR: str = setting("twoyes-ed25519", "The selector of the Ed25519 key (RFC 8463).")
-    DKIM_ED25519_PRIVATE_KEY: str | None = setting(
+    DKIM_ED25519_PRIVATE_KEY: Ed25519Key | None = setting(
         None, "An Ed25519 key, its 32 bytes in base64; with it every mail is signed a second time."
     )
 
@@ -350,6 +354,8 @@ _TYPE_NAMES = {
     "str": "text",
     "Sender": "address",
     "str | None": "text",
+    "RsaKey | None": "text",
+    "Ed25519Key | None": "text",
     "int": "number",
     "Domain | None": "domain",
     "Literal['en', 'de', 'es', 'fr', 'ar']": "en, de, es, fr or ar",

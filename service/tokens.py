@@ -83,6 +83,9 @@ class Tokens:
             sealed = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
         except (binascii.Error, ValueError):
             raise BadLink from None
+        # The last letter has bits to spare: without this one address would have eight spellings.
+        if base64.b32encode(sealed).decode().rstrip("=").lower() != token.lower():
+            raise BadLink
         named, seal = sealed[: TAG_BYTES + 1], sealed[TAG_BYTES + 1 :]
         if not any(hmac.compare_digest(seal, good) for good in self._seals(purpose, named)):
             raise BadLink

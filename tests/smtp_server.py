@@ -69,6 +69,7 @@ class Received:
     sender: str
     recipients: tuple[str, ...]
     data: bytes
+    smtputf8: bool = False
 
 
 class FaultySmtp:
@@ -76,6 +77,7 @@ class FaultySmtp:
 
     `refuse` holds the answers to single recipients: ``{"bob@example.org": "550 5.1.1 unknown"}``.
     `tls` speaks TLS from the first byte, `starttls_with` offers STARTTLS; see `server_context`.
+    `smtputf8` offers SMTPUTF8 (RFC 6531); without the option at MAIL, all but ASCII is refused.
     """
 
     def __init__(
@@ -84,10 +86,12 @@ class FaultySmtp:
         refuse: Mapping[str, Step] | None = None,
         tls: ssl.SSLContext | None = None,
         starttls_with: ssl.SSLContext | None = None,
+        smtputf8: bool = False,
         **script: Step | list[Step],
     ) -> None:
         self.tls = tls
         self.starttls_with = starttls_with
+        self.smtputf8 = smtputf8
         self.messages: list[Received] = []
         self.connections = 0
         self.logins: list[tuple[str, str]] = []
@@ -220,7 +224,7 @@ class _Conversation(socketserver.BaseRequestHandler):
             self.play("banner", "220 relay.example.org ESMTP")
             # STARTTLS puts another file in the place of this one.
             while line := self.lines.readline():
-                self.obey(line.decode("ascii").rstrip("\r\n"))
+                self.obey(line.decode().rstrip("\r\n"))
 
     def finish(self) -> None:
         # The file made from the socket would keep it open after a mere close().
@@ -240,6 +244,7 @@ class _Conversation(socketserver.BaseRequestHandler):
 
     def forget_mail(self) -> None:
         self.sender: str | None = None
+        self.international = False
         self.recipients: list[str] = []
 
     def say(self, text: str) -> None:
@@ -277,6 +282,8 @@ class _Conversation(socketserver.BaseRequestHandler):
         offers = ["250 relay.example.org", "250 AUTH PLAIN"]
         if self.relay.starttls_with and not isinstance(self.connection, ssl.SSLSocket):
             offers.append("250 STARTTLS")
+        if self.relay.smtputf8:
+            offers += ["250 8BITMIME", "250 SMTPUTF8"]
         self.greeted = self.play("ehlo", "\n".join(offers)).startswith("250")
 
     def do_starttls(self, rest: str) -> None:
@@ -293,14 +300,20 @@ class _Conversation(socketserver.BaseRequestHandler):
     def do_mail(self, rest: str) -> None:
         if not self.greeted or self.sender is not None:
             self.say("503 5.5.1 bad sequence of commands")
+        elif "SMTPUTF8" in rest.split()[1:] and not self.relay.smtputf8:
+            self.say("555 5.5.4 unknown option")
         elif self.play("mail", "250 2.1.0 Ok").startswith("2"):
             self.sender = _path(rest)
+            self.international = "SMTPUTF8" in rest.split()[1:]
 
     def do_rcpt(self, rest: str) -> None:
         if self.sender is None:
             self.say("503 5.5.1 bad sequence of commands")
             return
         recipient = _path(rest)
+        if not recipient.isascii() and not self.international:
+            self.say("553 5.6.7 SMTPUTF8 is needed")
+            return
         step = self.relay.refuse.get(recipient) or self.relay.next_step("rcpt")
         if self.act(step, "250 2.1.5 Ok").startswith("2"):
             self.recipients.append(recipient)
@@ -342,13 +355,16 @@ class _Conversation(socketserver.BaseRequestHandler):
 
     def end_mail(self, wire: bytes) -> None:
         step = self.relay.next_step("dot")
+        if not wire.isascii() and not self.international:
+            step = "554 5.6.9 SMTPUTF8 is needed"
         if step in (None, TAKE_AND_HANG, TAKE_AND_DROP) or (isinstance(step, str) and step.startswith("2")):
             self.take(wire)
         self.act(step, f"250 2.0.0 Ok: queued as {len(self.relay.messages)}")
 
     def take(self, wire: bytes) -> None:
         data = re.sub(rb"(?m)^\.", b"", wire)
-        self.relay.messages.append(Received(self.sender or "", tuple(self.recipients), data))
+        mail = Received(self.sender or "", tuple(self.recipients), data, self.international)
+        self.relay.messages.append(mail)
 
 
 def _path(rest: str) -> str:

@@ -20,6 +20,7 @@ from service.models import Consent, Event, Introduction, LedgerEntry, OutboxMail
 from service.settings import load
 from service.sweep import sweep
 
+from .flowed import unflowed
 from .smtp_server import FaultySmtp
 
 SECRET = "qN3v-9sLx0pT7bWm2eRz"
@@ -155,7 +156,7 @@ class Story:
 
 
 def text_of(mail: EmailMessage) -> str:
-    """The text part of a mail."""
+    """The text part of a mail, a paragraph a line."""
     part = mail.get_body(("plain",))
     assert part is not None
-    return str(part.get_content())
+    return unflowed(str(part.get_content()))

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.free_text import NotAllowed, check_name, check_phone, check_text, clean_email, tidy
+from service.models import canonical
 
 
 @pytest.mark.parametrize(
@@ -187,10 +192,52 @@ def test_what_is_no_phone_number_is_refused_there(phone: str) -> None:
         check_phone(phone)
 
 
-def test_an_address_is_kept_in_the_form_plain_smtp_takes() -> None:
+def test_an_address_is_kept_as_typed_with_its_domain_in_ascii() -> None:
     assert clean_email(" Linda@EXAMPLE.org ") == "Linda@example.org"
     assert clean_email("linda@bücher.example") == "linda@xn--bcher-kva.example"
     assert clean_email("linda@salon.test") == "linda@salon.test"
+    assert clean_email("Lí.nda@BÜCHER.example") == "Lí.nda@xn--bcher-kva.example"
+    assert clean_email("लिंडा@उदाहरण.परीक्षा") == "लिंडा@xn--p1b6ci4b4b3a.xn--11b5bs3a9aj6g"
+
+
+def test_the_letters_of_an_address_are_put_together_in_one_way() -> None:
+    assert clean_email(unicodedata.normalize("NFD", "línda@bücher.example")) == "línda@xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "línda@xn--bcher-kva.example",
+        "LÍNDA@Xn--Bcher-KVA.example",
+        " línda@bücher.example ",
+        "Línda@BÜCHER.Example",
+        "línda@bücher。example",
+        unicodedata.normalize("NFD", "línda@bücher.example"),
+        unicodedata.normalize("NFD", "LÍNDA@BÜCHER.EXAMPLE"),
+    ],
+)
+def test_two_spellings_of_one_address_are_the_same(spelt: str) -> None:
+    assert canonical(spelt) == "línda@xn--bcher-kva.example"
+    assert canonical(clean_email(spelt)) == canonical(spelt)
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ("linda@salon.org", "línda@salon.org"),
+        ("strasse@salon.org", "straße@salon.org"),
+        ("linda@fass.example", "linda@faß.example"),
+        ("linda+a@salon.org", "linda@salon.org"),
+    ],
+)
+def test_two_addresses_are_never_taken_for_one(one: str, another: str) -> None:
+    assert canonical(clean_email(one)) != canonical(clean_email(another))
+    assert canonical(one) != canonical(another)
+
+
+@given(st.one_of(st.text(), st.text().map(lambda end: f"línda@{end}")))
+def test_a_spelling_can_be_compared_whatever_it_is_and_comparing_is_stable(text: str) -> None:
+    assert canonical(canonical(text)) == canonical(text)
 
 
 @pytest.mark.parametrize(
@@ -201,8 +248,12 @@ def test_an_address_is_kept_in_the_form_plain_smtp_takes() -> None:
         "@salon.org",
         "lin da@salon.org",
         "linda@salon",
-        "línda@salon.org",
         "a@b.org\nBcc: c",
+        "lín\u202eda@salon.org",
+        "lín\u200cda@salon.org",
+        "lín\u00a0da@salon.org",
+        "linda@xn--sälon.org",
+        "a" * 60 + "@" + "ü." * 30 + "example",
     ],
 )
 def test_what_cannot_be_mailed_is_refused(email: str) -> None:

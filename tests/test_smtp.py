@@ -25,6 +25,7 @@ from tests.smtp_server import (
 SENDER = "twoyes@example.org"
 ALICE = "alice@example.org"
 BOB = "bob@example.org"
+ÅLICE = "ålice@example.org"
 MAIL = b"Subject: Would you like to meet Bob?\r\n\r\nHello Alice\r\n"
 NEXT_MAIL = b"Subject: next\r\n\r\nHello again\r\n"
 
@@ -547,7 +548,9 @@ class TestAnAddress:
         "recipient",
         [
             "",
-            "ålice@example.org",
+            "ålice\u2028@example.org",
+            "ål\u00a0ice@example.org",
+            "ål\ud83dice@example.org",
             "Alice <alice@example.org>",
             "alice@example.org\r\nRCPT TO:<eve@example.org>",
         ],
@@ -556,7 +559,7 @@ class TestAnAddress:
         self, relay: FaultySmtp, session: SmtpSession, recipient: str
     ) -> None:
         outcome = send(session, recipient, must_not_be_asked)
-        assert outcome == Outcome(Kind.REFUSED, "not sent: the recipient is no bare ASCII address")
+        assert outcome == Outcome(Kind.REFUSED, "not sent: the recipient is no bare address")
         assert relay.messages == []
         assert_next_mail_is_taken(session, relay)
 
@@ -571,6 +574,49 @@ class TestAnAddress:
         assert outcome == Outcome(Kind.RELAY, "not sent: the sender is no bare ASCII address")
         assert relay.messages == []
         assert_next_mail_is_taken(session, relay)
+
+
+class TestAnInternationalAddress:
+    """RFC 6531: only a relay that offers SMTPUTF8 may be told of one."""
+
+    NAMING = b"To: <" + ÅLICE.encode() + b">\r\n\r\nHello\r\n"
+
+    def test_is_told_to_a_relay_that_offers_to_take_it(self) -> None:
+        with FaultySmtp(smtputf8=True) as relay, SmtpSession(settings_for(relay)) as session:
+            assert session.send(SENDER, ÅLICE, self.NAMING, yes).kind is Kind.ACCEPTED
+            assert relay.messages == [Received(SENDER, (ÅLICE,), self.NAMING, smtputf8=True)]
+            assert_next_mail_is_taken(session, relay)
+
+    def test_in_a_header_asks_for_as_much_as_in_the_envelope(self) -> None:
+        with FaultySmtp(smtputf8=True) as relay, SmtpSession(settings_for(relay)) as session:
+            assert session.send(SENDER, BOB, self.NAMING, yes).kind is Kind.ACCEPTED
+        assert relay.messages == [Received(SENDER, (BOB,), self.NAMING, smtputf8=True)]
+
+    def test_is_asked_for_after_tls_where_the_offer_counts(self, authority: trustme.CA) -> None:
+        context = server_context(authority, "localhost")
+        with FaultySmtp(starttls_with=context, smtputf8=True) as relay:
+            session = SmtpSession(settings_for(relay, MAIL_USE_TLS="true"))
+            with session:
+                assert session.send(SENDER, ÅLICE, self.NAMING, yes).kind is Kind.ACCEPTED
+
+    @pytest.mark.parametrize("kept", [False, True], ids=["fresh", "kept"])
+    @pytest.mark.parametrize("recipient", [ÅLICE, BOB])
+    def test_is_refused_and_never_said_where_it_is_not_offered(
+        self, relay: FaultySmtp, session: SmtpSession, recipient: str, kept: bool
+    ) -> None:
+        if kept:
+            assert_next_mail_is_taken(session, relay)
+        before = list(relay.messages)
+        outcome = session.send(SENDER, recipient, self.NAMING, must_not_be_asked)
+        told = "not sent: the relay does not take international addresses (SMTPUTF8)"
+        assert outcome == Outcome(Kind.REFUSED, told)
+        assert relay.messages == before
+        assert_next_mail_is_taken(session, relay)
+
+    def test_is_the_only_reason_to_use_the_extension(self) -> None:
+        with FaultySmtp(smtputf8=True) as relay, SmtpSession(settings_for(relay)) as session:
+            assert session.send(SENDER, ALICE, MAIL, yes).kind is Kind.ACCEPTED
+        assert relay.messages == [Received(SENDER, (ALICE,), MAIL, smtputf8=False)]
 
 
 class TestTheFaultyServer:
@@ -599,6 +645,19 @@ class TestTheFaultyServer:
         envelope = [b"EHLO x\r\n", b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"DATA\r\n"]
         self.talk(relay, *envelope, b"one\n.\r\ntwo\r\n.\r\n")
         assert [message.data for message in relay.messages] == [b"one\n\r\ntwo\r\n"]
+
+    def test_takes_no_letter_outside_ascii_without_the_option(self) -> None:
+        mail, rcpt = "MAIL FROM:<a@b>{}\r\n", f"RCPT TO:<{ÅLICE}>\r\n".encode()
+        with FaultySmtp(smtputf8=True) as relay:
+            plain = self.talk(relay, b"EHLO x\r\n", mail.format("").encode(), rcpt)
+            assert plain == [b"250", b"250", b"553"]
+            named = self.talk(relay, b"EHLO x\r\n", mail.format(" SMTPUTF8").encode(), rcpt)
+            assert named == [b"250", b"250", b"250"]
+            body = [b"DATA\r\n", "To: å\r\n.\r\n".encode()]
+            sent = self.talk(relay, b"EHLO x\r\n", mail.format("").encode(), b"RCPT TO:<c@d>\r\n", *body)
+            assert sent[-1] == b"554"
+        with FaultySmtp() as relay:
+            assert self.talk(relay, b"EHLO x\r\n", mail.format(" SMTPUTF8").encode())[-1] == b"555"
 
     def test_knows_its_stages(self, relay: FaultySmtp) -> None:
         with pytest.raises(TypeError, match="no such stage: rctp"):

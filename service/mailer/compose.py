@@ -13,6 +13,8 @@ from datetime import datetime
 from email.utils import parseaddr
 from typing import Any
 
+from service import addresses
+from service.addresses import Purpose
 from service.languages import speaking
 from service.lifecycle import MailKind, Role
 from service.models import Introduction, OutboxMail
@@ -21,53 +23,59 @@ from service.tokens import Tokens
 
 from .message import Address, FixedMessage
 from .render import facts, language_of, name_of, write
+from .signing import sign
 
 UNSUBSCRIBABLE = (MailKind.ASK, MailKind.REMINDER, MailKind.FOLLOW_UP)
-"""Kinds that somebody gets who did not ask for anything."""
+"""Kinds that somebody gets who did not ask for anything; the rest answers what the person did."""
 ON_BEHALF = (MailKind.ASK, MailKind.REMINDER, MailKind.INTRODUCTION)
 """Kinds that speak for the requester, whose address is verified by then; the rest is TwoYes speaking."""
 
 
 def compose(mail: OutboxMail, settings: Settings, now: datetime) -> bytes:
-    """The whole mail (RFC 5322, 7-bit), dated ``now``, of any kind but the introduction (``mail.body``).
+    """The whole mail (RFC 5322), dated ``now``, of any kind but the introduction (``mail.body``).
 
     ``mail.introduction`` and its consents must be loaded; nothing is read or written here.
     """
     introduction = mail.introduction
     links = _links(mail, settings)
     with speaking(language_of(introduction, mail.kind, mail.to)):
-        written = write(mail.kind, facts(introduction, mail.to, settings) | links)
-    name = name_of(introduction, mail.to)
-    return FixedMessage(
+        written = write(mail.kind, facts(introduction, mail.to, settings, mail.round) | links)
+    sender = _sender(introduction, mail.kind, addresses.signed(Purpose.INTRO, mail, settings), settings)
+    message = FixedMessage(
         message_id=mail.message_id,
-        sender=_sender(introduction, mail.kind, settings),
-        to=[Address(name, mail.recipient)],
+        sender=sender,
+        to=[Address(name_of(introduction, mail.to), mail.recipient)],
+        # Where nothing comes back to us, From is all there is.
+        reply_to=[sender] if settings.INBOUND_DOMAIN else [],
         at=now,
-        more=dict(_list_headers(mail.kind, links)) | _thread(mail, settings),
+        more=dict(_list_headers(mail, links, settings)) | _thread(mail, settings),
         subject=written.subject,
         text=written.text,
         html=written.html,
-    ).as_bytes()
+    )
+    return sign(message.as_bytes(), now, settings)
 
 
 def introduction_message(introduction: Introduction, message_id: str, settings: Settings) -> bytes:
-    """The introduction: one message to both. It carries no link, so it may be stored."""
+    """The introduction: one message to both. It carries neither link nor token, so it may be stored."""
     both = [Address(consent.name, consent.email) for consent in introduction.consents]
     copied = introduction.cc_requester and introduction.requester_is is None
     requester = Address(introduction.requester_name, introduction.requester_email)
     with speaking(language_of(introduction, MailKind.INTRODUCTION, Role.A)):
         written = write(MailKind.INTRODUCTION, facts(introduction, Role.A, settings))
-    return FixedMessage(
+    at = introduction.hold_until or introduction.created_at
+    message = FixedMessage(
         message_id=message_id,
-        sender=_sender(introduction, MailKind.INTRODUCTION, settings),
+        sender=_sender(introduction, MailKind.INTRODUCTION, addresses.bare(settings), settings),
         to=both,
         cc=[requester] if copied else [],
         reply_to=both,
-        at=introduction.hold_until or introduction.created_at,
+        at=at,
         subject=written.subject,
         text=written.text,
         html=written.html,
-    ).as_bytes()
+    )
+    return sign(message.as_bytes(), at, settings)
 
 
 def message_id(settings: Settings, introduction: Introduction, kind: MailKind, to: Role, round: int) -> str:
@@ -78,7 +86,7 @@ def message_id(settings: Settings, introduction: Introduction, kind: MailKind, t
     what = (introduction.id, introduction.created_at.timestamp(), kind.value, to.value, round)
     key = settings.SECRET_KEY.encode()[:64]
     digest = hashlib.blake2b(repr(what).encode(), key=key, digest_size=16).hexdigest()
-    return f"<{kind.value}.{digest}@{envelope_sender(settings).rpartition('@')[2]}>"
+    return f"<{kind.value}.{digest}@{addresses.bare(settings).rpartition('@')[2]}>"
 
 
 def _thread(mail: OutboxMail, settings: Settings) -> dict[str, str]:
@@ -90,25 +98,25 @@ def _thread(mail: OutboxMail, settings: Settings) -> dict[str, str]:
     return {"In-Reply-To": ask, "References": ask}
 
 
-def _list_headers(kind: MailKind, links: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _list_headers(mail: OutboxMail, links: dict[str, Any], settings: Settings) -> Iterator[tuple[str, str]]:
     """The mail program's own "unsubscribe" (RFC 2369); in one click (RFC 8058) where the pages are https."""
-    if kind in UNSUBSCRIBABLE:
-        # Folded before the address, which is long and must stay whole.
-        yield "List-Unsubscribe", f"\r\n <{links['never_url']}>"
-        if links["never_url"].startswith("https:"):
-            yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
+    if mail.kind not in UNSUBSCRIBABLE:
+        return
+    ways = [links["never_url"]]
+    if settings.INBOUND_DOMAIN:
+        # The first way that a program knows is taken, so the page stands first (RFC 2369 2).
+        ways.append(f"mailto:{addresses.signed(Purpose.STOP, mail, settings)}?subject=unsubscribe")
+    # Folded before each address, which is long and must stay whole.
+    yield "List-Unsubscribe", ",".join(f"\r\n <{way}>" for way in ways)
+    if links["never_url"].startswith("https:"):
+        yield "List-Unsubscribe-Post", "List-Unsubscribe=One-Click"
 
 
-def envelope_sender(settings: Settings) -> str:
-    """The bare address that every mail comes from."""
-    return parseaddr(settings.MAIL_DEFAULT_SENDER)[1]
-
-
-def _sender(introduction: Introduction, kind: MailKind, settings: Settings) -> Address:
+def _sender(introduction: Introduction, kind: MailKind, email: str, settings: Settings) -> Address:
     name = parseaddr(settings.MAIL_DEFAULT_SENDER)[0] or "TwoYes"
     if kind in ON_BEHALF:
         name = f"{introduction.requester_name} via {name}"
-    return Address(name, envelope_sender(settings))
+    return Address(name, email)
 
 
 def _links(mail: OutboxMail, settings: Settings) -> dict[str, Any]:

@@ -20,28 +20,35 @@ from email.utils import format_datetime
 
 import flask_mail
 
+from .flowed import flowed
+
 LONGEST_HEADER = 150
 # Without "=" nothing in it can be taken for an encoded word.
 PLAIN = re.compile(r"[A-Za-z0-9 !#$%&'*+/?^_`{|}~.,:;@()-]*")
-SAFE_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.:\[\]-]+", re.ASCII)
+# A domain is kept in ASCII (IDNA); a local part may hold any letter, which then needs SMTPUTF8 (RFC 6531).
+SAFE_ADDRESS = re.compile(r"[a-zA-Z0-9_.!#$%&'*+/=?^`{|}~\u0080-\U0010ffff-]+@[a-zA-Z0-9_.:\[\]-]+")
 # 39 bytes are 52 letters of base64, so that a line with one encoded word and a header's name stays
 # below the 76 of RFC 2047, section 2.
 ENCODED_BYTES = 39
 QUOTABLE = 60
+# With the longest header's name, and what stands around the two.
+ONE_LINE = 64
 
 
 @dataclass(frozen=True)
 class Address:
-    """A mailbox: a display name, which may be anything, and a bare ASCII address."""
+    """A mailbox: a display name, which may be anything, and a bare address."""
 
     name: str
     email: str
 
     def header(self) -> str:
-        if not SAFE_ADDRESS.fullmatch(self.email):
-            raise ValueError("not a bare ASCII address")
+        if not SAFE_ADDRESS.fullmatch(self.email) or not self.email.isprintable():
+            raise ValueError("not a bare address")
         phrase = _phrase(one_line(self.name))
-        return f"{phrase}\r\n <{self.email}>" if len(phrase) > 30 else f"{phrase} <{self.email}>".lstrip()
+        if len(phrase) > 30 or (phrase and len(phrase) + len(self.email) > ONE_LINE):
+            return f"{phrase}\r\n <{self.email}>"
+        return f"{phrase} <{self.email}>".lstrip()
 
 
 class FixedMessage(flask_mail.Message):
@@ -77,12 +84,15 @@ class FixedMessage(flask_mail.Message):
         self._people = {"From": [sender], "To": to, "Cc": cc or [], "Reply-To": reply_to or []}
 
     def as_bytes(self) -> bytes:
-        """The whole mail: 7-bit, CRLF, lines of at most 78 but where an address is longer."""
+        """The whole mail: CRLF, and lines of at most 78 but where an address is longer.
+
+        All of it is 7-bit but an address outside ASCII in a header, which is UTF-8 (RFC 6532).
+        """
         headers = "".join(f"{name}: {value}\r\n" for name, value in self._headers())
-        return headers.encode("ascii") + self._parts().as_bytes()
+        return headers.encode() + self._parts().as_bytes()
 
     def as_string(self) -> str:
-        return self.as_bytes().decode("ascii")
+        return self.as_bytes().decode()
 
     def _headers(self) -> Iterator[tuple[str, str]]:
         for name, people in self._people.items():
@@ -98,7 +108,8 @@ class FixedMessage(flask_mail.Message):
 
     def _parts(self) -> EmailMessage:
         parts = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
-        parts.set_content(_encodable(self.body or ""), cte="quoted-printable")
+        flow = {"format": "flowed", "delsp": "no"}
+        parts.set_content(_encodable(flowed(self.body or "")), cte="quoted-printable", params=flow)
         parts.add_alternative(_encodable(self.html or ""), subtype="html", cte="quoted-printable")
         parts.set_boundary(f"=_{re.sub(r'[^A-Za-z0-9]', '', self.msgId)[:40]}_twoyes")
         return parts

@@ -27,8 +27,9 @@ LONGEST_REPLY = 200
 # "Authentication required" and "credentials invalid" (RFC 4954 6) accuse the session, never the mail.
 AUTHENTICATION_TROUBLE = (530, 535)
 CLOSING = 421
-# Everything else could end the command or the path early, or would need SMTPUTF8 (RFC 6531).
-ENVELOPE_ADDRESS = re.compile(r"[!-;=?-~]*")
+# Everything else could end the command or the path early.
+ENVELOPE_ADDRESS = re.compile(r"[!-;=?-~\u0080-\U0010ffff]*")
+NO_SMTPUTF8 = "not sent: the relay does not take international addresses (SMTPUTF8)"
 
 Reply = tuple[int, bytes]
 
@@ -41,7 +42,7 @@ class Kind(StrEnum):
     RETRY = "retry"
     """Not now: 4xx at RCPT, DATA or the dot, or the connection was lost before the dot."""
     REFUSED = "refused"
-    """Never: 5xx at RCPT, DATA or the dot, or a recipient that plain SMTP cannot name."""
+    """Never: 5xx at RCPT, DATA or the dot, or a recipient that this relay cannot be told."""
     RELAY = "relay"
     """The relay itself is in trouble, or it refuses us or our sender. This mail is not to blame."""
     UNWANTED = "unwanted"
@@ -95,14 +96,16 @@ class SmtpSession(flask_mail.Connection):
     ) -> Outcome:
         """Send one mail to one recipient; network and SMTP errors become an Outcome.
 
-        `sender` and `recipient` are bare ASCII addresses (an empty sender is the null sender);
-        `message` is the whole mail, 7-bit, with any kind of line end. `fence` is called once the relay
-        has the whole body and before the dot that hands it over (RFC 5321 4.1.1.4): it returns whether
-        the mail may still go. What it raises is raised, and the mail is not sent.
+        `sender` and `recipient` are bare addresses, the sender's in ASCII (an empty one is the null
+        sender); `message` is the whole mail, with any kind of line end and a 7-bit body. `fence` is
+        called once the relay has the whole body and before the dot that hands it over (RFC 5321
+        4.1.1.4): it returns whether the mail may still go. What it raises is raised, and the mail is
+        not sent. A mail to or naming an address outside ASCII needs a relay with SMTPUTF8 (RFC 6531);
+        by any other it is refused.
         """
         try:
             _check_envelope(sender, recipient)
-            self._begin(sender)
+            self._begin(sender, international=not (recipient.isascii() and message.isascii()))
             self._name_recipient(recipient)
             self._send_body(message)
             if not fence():
@@ -147,25 +150,31 @@ class SmtpSession(flask_mail.Connection):
             _greet(host)
         if self.mail.username and self.mail.password:
             host.login(self.mail.username, self.mail.password)
+        # What is not ASCII was checked against the relay's offer before it is said.
+        host.command_encoding = "utf-8"
 
-    def _begin(self, sender: str) -> None:
+    def _begin(self, sender: str, international: bool) -> None:
         """Open a transaction. A kept session that has gone bad gets one fresh connection."""
         was_kept = self.host is not None
         try:
-            self._say_mail_from(sender)
+            self._say_mail_from(sender, international)
         except _Stop:
             if not was_kept:
                 raise
             # Relays say goodbye to an idle session with 421, 451 or nothing at all; only a fresh
             # session tells such a goodbye from a refused sender.
             self._drop()
-            self._say_mail_from(sender)
+            self._say_mail_from(sender, international)
 
-    def _say_mail_from(self, sender: str) -> None:
+    def _say_mail_from(self, sender: str, international: bool) -> None:
         with self._loss_is(Kind.RELAY):
             host = self._host()
+            if international and not host.has_extn("smtputf8"):
+                raise _Stop(Kind.REFUSED, NO_SMTPUTF8)
+            # The body is 7-bit, so BODY=8BITMIME has nothing to say (RFC 6531 3.4, RFC 6152).
+            option = " SMTPUTF8" if international else ""
             # smtplib's mail() and rcpt() would re-parse the address and cut it at a comma.
-            code, text = host.docmd("MAIL", f"FROM:<{sender}>")
+            code, text = host.docmd("MAIL", f"FROM:<{sender}>{option}")
         if code // 100 != 2:
             raise self._failure(Kind.RELAY, (code, text))
 
@@ -255,10 +264,14 @@ class _Stop(Exception):
 
 
 def _check_envelope(sender: str, recipient: str) -> None:
-    if not ENVELOPE_ADDRESS.fullmatch(sender):
+    if not sender.isascii() or not _is_sayable(sender):
         raise _Stop(Kind.RELAY, "not sent: the sender is no bare ASCII address")
-    if not recipient or not ENVELOPE_ADDRESS.fullmatch(recipient):
-        raise _Stop(Kind.REFUSED, "not sent: the recipient is no bare ASCII address")
+    if not recipient or not _is_sayable(recipient):
+        raise _Stop(Kind.REFUSED, "not sent: the recipient is no bare address")
+
+
+def _is_sayable(address: str) -> bool:
+    return bool(ENVELOPE_ADDRESS.fullmatch(address)) and address.isprintable()
 
 
 def _greet(host: smtplib.SMTP) -> None:
