@@ -1,7 +1,13 @@
-"""Words for people that pages and mails share: moments, who asks for what, and what a yes means."""
+"""Words for people that pages and mails share: moments, who asks for what, and what a yes means.
+
+Everything is said in the language that is spoken at the time (`service.languages`).
+"""
 
 from __future__ import annotations
 
+from babel.lists import format_list
+
+from .languages import gettext, spoken
 from .languages import moment as moment
 from .languages import span as span
 from .lifecycle import Order, Role
@@ -9,39 +15,45 @@ from .models import FirstWriter, Introduction, Need
 
 
 def listed(names: list[str]) -> str:
-    """Names in a sentence: ``Linda``, or ``Linda and Natasha``."""
-    return " and ".join(names)
+    """Names in a sentence: ``Linda``, or ``Linda and Natasha``; nothing where there is none."""
+    return format_list(names, locale=spoken()) if names else ""
 
 
 def ask_line(introduction: Introduction, role: Role) -> str:
     """Who asks ``role``, and what for."""
     requester = introduction.requester_name
     if introduction.requester_is:
-        return f"{requester} would like to be introduced to you."
-    return f"{requester} would like to introduce you to {introduction.other(role).name}."
+        return gettext("%(requester)s would like to be introduced to you.", requester=requester)
+    other = introduction.other(role).name
+    return gettext(
+        "%(requester)s would like to introduce you to %(other)s.", requester=requester, other=other
+    )
 
 
 def need_lead(introduction: Introduction, role: Role) -> str:
     """What stands before the need when ``role`` reads it."""
+    other = introduction.other(role).name
     if introduction.need_of is Need.BOTH:
-        return f"It is about something you and {introduction.other(role).name} both need:"
+        return gettext("It is about something you and %(other)s both need:", other=other)
     if _has_need(introduction, role):
-        return "It is about something you need:"
-    return f"It is about something {introduction.other(role).name} needs:"
+        return gettext("It is about something you need:")
+    return gettext("It is about something %(other)s needs:", other=other)
 
 
 def need_title(introduction: Introduction) -> str:
     """The need's heading where both sides read it."""
     if introduction.need_of is Need.BOTH:
-        return "What you both need"
-    return f"What {introduction.consent(Role(introduction.need_of.value)).name} needs"
+        return gettext("What you both need")
+    name = introduction.consent(Role(introduction.need_of.value)).name
+    return gettext("What %(name)s needs", name=name)
 
 
 def first_writer_line(introduction: Introduction) -> str:
     """Who writes first, for both sides to read."""
     if introduction.first_writer is FirstWriter.EITHER:
-        return "Whoever gets to it first writes first."
-    return f"{introduction.consent(Role(introduction.first_writer.value)).name} writes first."
+        return gettext("Whoever gets to it first writes first.")
+    name = introduction.consent(Role(introduction.first_writer.value)).name
+    return gettext("%(name)s writes first.", name=name)
 
 
 def is_asked_about_need(introduction: Introduction, role: Role) -> bool:
@@ -51,6 +63,19 @@ def is_asked_about_need(introduction: Introduction, role: Role) -> bool:
 
 def _has_need(introduction: Introduction, role: Role) -> bool:
     return introduction.need_of is Need.BOTH or introduction.need_of.value == role.value
+
+
+def about_lead(introduction: Introduction, role: Role) -> str:
+    """What stands before the requester's words about the side across from ``role``."""
+    requester, other = introduction.requester_name, introduction.other(role)
+    if introduction.requester_is is other.side:
+        return gettext("%(requester)s writes about themselves:", requester=requester)
+    return gettext("%(requester)s writes about %(name)s:", requester=requester, name=other.name)
+
+
+def knows_lead(introduction: Introduction, name: str) -> str:
+    """What stands before the requester's endorsement of somebody."""
+    return gettext("How %(requester)s knows %(name)s:", requester=introduction.requester_name, name=name)
 
 
 def consent_words(introduction: Introduction, role: Role) -> list[str]:
@@ -64,43 +89,87 @@ def consent_words(introduction: Introduction, role: Role) -> list[str]:
         *_about_other(introduction, role),
         *_about_you(introduction, role),
         _what_a_yes_shares(introduction, role),
-        "If either of you says no, or says nothing, nothing is shared, and nobody is told who said what.",
+        gettext(
+            "If either of you says no, or says nothing, nothing is shared, and nobody is told who said what."
+        ),
     ]
 
 
 def _about_other(introduction: Introduction, role: Role) -> list[str]:
-    other, requester = introduction.other(role), introduction.requester_name
-    by_themselves = introduction.requester_is is other.side
+    other = introduction.other(role)
     words = []
     if other.blurb:
-        about = "about themselves" if by_themselves else f"about {other.name}"
-        words.append(f"{requester} writes {about}:\n{other.blurb}")
-    if other.endorsement and not by_themselves:
-        words.append(f"How {requester} knows {other.name}:\n{other.endorsement}")
+        words.append(f"{about_lead(introduction, role)}\n{other.blurb}")
+    if other.endorsement and introduction.requester_is is not other.side:
+        words.append(f"{knows_lead(introduction, other.name)}\n{other.endorsement}")
     return words
 
 
 def _about_you(introduction: Introduction, role: Role) -> list[str]:
-    you, requester = introduction.consent(role), introduction.requester_name
-    other = introduction.other(role).name
-    if introduction.requester_is:
-        lead = f"The introduction will say this about you, in the words of {requester}:"
-    else:
-        lead = f"{other} is told your name, the need, and this about you, in the words of {requester}:"
-    words = [f"{lead}\n{you.blurb}"]
+    you = introduction.consent(role)
+    words = [f"{told_about_you(introduction, role)}\n{you.blurb}"]
     if you.endorsement:
-        words.append(f"And how {requester} knows you:\n{you.endorsement}")
+        words.append(f"{knows_you_lead(introduction)}\n{you.endorsement}")
     return words
+
+
+def knows_you_lead(introduction: Introduction) -> str:
+    """What stands before the requester's endorsement of the reader, below `told_about_you`."""
+    return gettext("And how %(requester)s knows you:", requester=introduction.requester_name)
+
+
+def told_about_you(introduction: Introduction, role: Role) -> str:
+    """What stands before the requester's words about ``role`` when ``role`` reads them."""
+    requester = introduction.requester_name
+    if introduction.requester_is:
+        return gettext(
+            "The introduction will say this about you, in the words of %(requester)s:",
+            requester=requester,
+        )
+    return gettext(
+        "%(other)s is told your name, the need, and this about you, in the words of %(requester)s:",
+        other=introduction.other(role).name,
+        requester=requester,
+    )
 
 
 def _what_a_yes_shares(introduction: Introduction, role: Role) -> str:
     you, other = introduction.consent(role), introduction.other(role).name
-    copied = introduction.cc_requester and not introduction.requester_is
-    readers = f"{other} and {introduction.requester_name}" if copied else other
-    return (
-        f"If both of you say yes, one email introduces you to each other. In it {readers} will see "
-        f"your name, your address {you.email}, the words above, and whatever you add below. "
-        f"{first_writer_line(introduction)}"
+    if introduction.cc_requester and not introduction.requester_is:
+        shared = gettext(
+            "If both of you say yes, one email introduces you to each other. In it %(other)s and "
+            "%(requester)s will see your name, your address %(address)s, the words above, and whatever "
+            "you add below.",
+            other=other,
+            requester=introduction.requester_name,
+            address=you.email,
+        )
+    else:
+        shared = gettext(
+            "If both of you say yes, one email introduces you to each other. In it %(other)s will see "
+            "your name, your address %(address)s, the words above, and whatever you add below.",
+            other=other,
+            address=you.email,
+        )
+    return f"{shared} {first_writer_line(introduction)}"
+
+
+def what_a_reply_shares(introduction: Introduction, role: Role) -> str:
+    """What a yes by reply shares: as on the page, but for what can be added only there."""
+    you, other = introduction.consent(role), introduction.other(role).name
+    if introduction.cc_requester and not introduction.requester_is:
+        return gettext(
+            "If both of you say yes, one email introduces you to each other. In it %(other)s and "
+            "%(requester)s will see your name, your address %(address)s, and the words above.",
+            other=other,
+            requester=introduction.requester_name,
+            address=you.email,
+        )
+    return gettext(
+        "If both of you say yes, one email introduces you to each other. In it %(other)s will see "
+        "your name, your address %(address)s, and the words above.",
+        other=other,
+        address=you.email,
     )
 
 
@@ -109,7 +178,9 @@ def order_line(introduction: Introduction) -> str:
     if introduction.requester_is or introduction.order is Order.TOGETHER:
         return ""
     first = Role.A if introduction.order is Order.A_FIRST else Role.B
-    return (
-        f"{introduction.consent(first).name} is asked first, and {introduction.other(first).name} only after "
-        f"a yes. Nobody learns more than that before the end."
+    return gettext(
+        "%(first)s is asked first, and %(second)s only after a yes. "
+        "Nobody learns more than that before the end.",
+        first=introduction.consent(first).name,
+        second=introduction.other(first).name,
     )

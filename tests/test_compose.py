@@ -13,15 +13,17 @@ import pytest
 
 from service import introductions
 from service.lifecycle import ConsentState, Envelope, MailKind, Order, Reason, Role, State
-from service.mailer.compose import compose, envelope_sender, introduction_message
+from service.mailer.compose import compose, introduction_message, message_id
 from service.mailer.render import preview
 from service.models import FirstWriter, Introduction, Need, OutboxMail, Sought
 from service.settings import Settings, load
 from service.tokens import Tokens
 
+from .flowed import unflowed
 from .story import LINDA, NATASHA, RITA, SECRET
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+TAG = "00ff10203040506f"
 MESSAGE_ID = "<ask.1.a.1.0f2c@twoyes.test>"
 SETTINGS = load(
     {
@@ -31,6 +33,8 @@ SETTINGS = load(
         "MAIL_DEFAULT_SENDER": "TwoYes <hello@twoyes.test>",
     }
 )
+OURS = "in.twoyes.test"
+WITH_REPLIES = SETTINGS.model_copy(update={"INBOUND_DOMAIN": OURS})
 ASKED = introductions.Request(
     requester_name="Rita Quill",
     requester_email=RITA,
@@ -49,12 +53,15 @@ TO_PARTIES = (
     MailKind.ASK,
     MailKind.REMINDER,
     MailKind.RECEIPT,
+    MailKind.RECHECK,
+    MailKind.UNCLEAR,
     MailKind.FOLLOW_UP,
     MailKind.NOT_COME_ABOUT,
     MailKind.UNDELIVERED,
 )
 TO_REQUESTER = (
     MailKind.VERIFY,
+    MailKind.UNCLEAR,
     MailKind.DECLINED,
     MailKind.UNDELIVERABLE,
     MailKind.SUMMARY,
@@ -92,7 +99,14 @@ def case(asked: introductions.Request = ASKED, **changes: object) -> Introductio
 def mail(introduction: Introduction, kind: MailKind, to: Role) -> OutboxMail:
     recipient = RITA if to is Role.REQUESTER else introduction.consent(to).email
     return OutboxMail(
-        id=7, introduction=introduction, kind=kind, to=to, recipient=recipient, round=1, message_id=MESSAGE_ID
+        id=7,
+        introduction=introduction,
+        kind=kind,
+        to=to,
+        recipient=recipient,
+        round=1,
+        message_id=MESSAGE_ID,
+        tag=TAG,
     )
 
 
@@ -117,7 +131,8 @@ def written(introduction: Introduction, kind: MailKind, to: Role) -> str:
 def part(message: EmailMessage, kind: str) -> str:
     body = message.get_body((kind,))
     assert body is not None
-    return str(body.get_content()).replace("\r\n", "\n")
+    text = str(body.get_content()).replace("\r\n", "\n")
+    return unflowed(text) if kind == "plain" else text
 
 
 def named(name: str) -> introductions.Request:
@@ -194,11 +209,47 @@ def test_an_automatic_answer_is_asked_not_to_come() -> None:
     assert message["X-Auto-Response-Suppress"] == "All"
 
 
-def test_an_address_that_is_none_never_reaches_a_header() -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "linda@salon.test>\r\nBcc: everybody@evil.test",
+        "línda\u2028@salon.test",
+        "línda\x85@salon.test",
+        "lín\u00a0da@salon.test",
+        "lín\ud83dda@salon.test",
+        "linda@sälon.test",
+        "lín\u202eda@salon.test",
+    ],
+)
+def test_an_address_that_is_none_never_reaches_a_header(address: str) -> None:
     asked = mail(case(), MailKind.ASK, Role.A)
-    asked.recipient = "linda@salon.test>\r\nBcc: everybody@evil.test"
+    asked.recipient = address
     with pytest.raises(ValueError, match="address"):
         compose(asked, SETTINGS, NOW)
+
+
+def test_only_an_address_outside_ascii_stands_in_a_header_as_it_is() -> None:
+    asked = replace(ASKED, a=replace(ASKED.a, name="Línda Märsh", email="línda@xn--slon-5qa.test"))
+    data = raw(case(asked), MailKind.INTRODUCTION, Role.A)
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert body.isascii()
+    # RFC 6532 lets an address be UTF-8; the name is in encoded words, which every program reads.
+    assert head.count("<línda@xn--slon-5qa.test>".encode()) == 2
+    assert head.replace("línda@".encode(), b"").isascii()
+    assert raw(case(asked), MailKind.ASK, Role.B).isascii()
+
+
+def test_the_text_part_is_flowed_and_comes_out_as_it_was_written() -> None:
+    message = parsed(raw(case(), MailKind.ASK, Role.A))
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert (body.get_param("format"), body.get_param("delsp")) == ("flowed", "no")
+    shown = str(body.get_content()).split("\r\n")
+    assert max(len(line) for line in shown if "https://" not in line) <= 78
+    assert "-- " in shown
+    whole = "Nothing is shared unless you both say yes: not your address, and not your answer."
+    assert whole in part(message, "plain")
+    assert not any(whole in line for line in shown)
 
 
 # --- Who and what -----------------------------------------------------------------------------------
@@ -209,7 +260,65 @@ def test_an_ask_comes_from_the_requester_via_twoyes_and_the_verification_from_tw
         parsed(raw(case(), MailKind.ASK, Role.A))["From"].addresses[0].display_name == "Rita Quill via TwoYes"
     )
     assert parsed(raw(case(), MailKind.VERIFY, Role.REQUESTER))["From"].addresses[0].display_name == "TwoYes"
-    assert envelope_sender(SETTINGS) == "hello@twoyes.test"
+
+
+@pytest.mark.parametrize(("kind", "to"), EVERY)
+def test_a_reply_to_any_mail_comes_back_to_an_address_that_names_it(kind: MailKind, to: Role) -> None:
+    message = parsed(raw(case(), kind, to, WITH_REPLIES))
+    (sender,), (reply_to,) = message["From"].addresses, message["Reply-To"].addresses
+    assert sender == reply_to
+    assert sender.addr_spec == f"intro+{Tokens([SECRET]).make_address('intro', TAG, 1)}@{OURS}"
+    on_behalf = kind in (MailKind.ASK, MailKind.REMINDER)
+    assert sender.display_name == ("Rita Quill via TwoYes" if on_behalf else "TwoYes")
+
+
+def test_a_reply_to_the_introduction_goes_to_the_people_and_never_through_us() -> None:
+    data = raw(case(), MailKind.INTRODUCTION, Role.A, WITH_REPLIES)
+    message = parsed(data)
+    assert [found.addr_spec for found in message["From"].addresses] == [f"intro@{OURS}"]
+    assert [found.addr_spec for found in message["Reply-To"].addresses] == [LINDA, NATASHA]
+    # Its stored bytes are those of both copies, so no token of either may stand in them.
+    assert b"intro+" not in data
+
+
+def test_without_a_domain_for_replies_there_is_no_address_to_come_back_to() -> None:
+    message = parsed(raw(case(), MailKind.ASK, Role.A))
+    assert message["From"].addresses[0].addr_spec == "hello@twoyes.test"
+    assert message["Reply-To"] is None
+    assert "mailto:" not in message["List-Unsubscribe"]
+
+
+@pytest.mark.parametrize(("kind", "to"), EVERY)
+def test_whoever_did_not_ask_for_a_mail_can_unsubscribe_by_page_and_then_by_mail(
+    kind: MailKind, to: Role
+) -> None:
+    message = parsed(raw(case(), kind, to, WITH_REPLIES))
+    tokens = Tokens([SECRET])
+    if kind not in (MailKind.ASK, MailKind.REMINDER, MailKind.FOLLOW_UP):
+        assert message["List-Unsubscribe"] is None
+        return
+    page = f"<https://twoyes.test/never/{tokens.make_never(7)}>"
+    by_mail = f"<mailto:stop+{tokens.make_address('stop', TAG, 1)}@{OURS}?subject=unsubscribe>"
+    assert message["List-Unsubscribe"].split() == [f"{page},", by_mail]
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_one_click_is_offered_only_where_the_pages_are_https() -> None:
+    settings = WITH_REPLIES.model_copy(update={"PUBLIC_URL": "http://twoyes.test"})
+    message = parsed(raw(case(), MailKind.ASK, Role.A, settings))
+    assert "mailto:stop+" in message["List-Unsubscribe"]
+    assert message["List-Unsubscribe-Post"] is None
+
+
+def test_a_message_id_is_of_the_domain_that_mails_come_from() -> None:
+    asked = (case(), MailKind.ASK, Role.A, 1)
+    assert message_id(SETTINGS, *asked).endswith("@twoyes.test>")
+    assert message_id(WITH_REPLIES, *asked).endswith(f"@{OURS}>")
+
+
+def test_a_name_and_a_signed_address_share_no_line_that_would_be_too_long() -> None:
+    data = raw(case(), MailKind.ASK, Role.A, WITH_REPLIES)
+    assert max(map(len, data.partition(b"\r\nList-")[0].split(b"\r\n"))) <= 78
 
 
 def test_the_verification_holds_nothing_that_was_typed_but_the_requesters_name() -> None:

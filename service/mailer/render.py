@@ -1,17 +1,24 @@
-"""The words of every mail: its folder in templates/email/, filled in, in its reader's language."""
+"""The words of every mail: its folder in templates/email/, filled in, in its reader's language.
+
+A body is written once, of the parts that _parts.txt makes text of and _parts.mjml makes MJML of, so that the
+two say the same. MJML becomes HTML here, in this process, and nothing in it is fetched from anywhere.
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flask_babel import gettext, ngettext
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+import mrml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from service import wording
-from service.languages import speaking
-from service.lifecycle import ConsentState, Envelope, MailKind, Order, Role, State
+from service.languages import direction, gettext, ngettext, speaking, spoken
+from service.lifecycle import ABOUT_THE_HANDOFF, ConsentState, Envelope, MailKind, Order, Role, State
 from service.models import Consent, Introduction
 from service.settings import Settings
 
@@ -54,23 +61,38 @@ def name_of(introduction: Introduction, role: Role) -> str:
 # --- What the templates know ------------------------------------------------------------------------
 
 
-def facts(introduction: Introduction, role: Role, settings: Settings) -> dict[str, Any]:
-    """What every kind may use. ``you`` and ``other`` are there only for a mail to one of the two."""
+def facts(introduction: Introduction, role: Role, settings: Settings, round: int = 1) -> dict[str, Any]:
+    """What every kind may use. ``you`` and ``other`` are there only for a mail to one of the two.
+
+    ``round`` is the outbox row's: in a mail about an unclear reply it says which question was meant.
+    """
     known: dict[str, Any] = {
         "case": introduction,
         "requester": one_line(introduction.requester_name),
         "name": one_line(name_of(introduction, role)),
         "sides": introduction.consents,
         "is_party": introduction.requester_is is not None,
+        "after": round == ABOUT_THE_HANDOFF,
+        "replies": settings.INBOUND_DOMAIN is not None,
         "ended": _ending(introduction),
+        "correctable": any(not side.corrected for side in _unreachable(introduction.consents)),
         "placeholder": False,
         "closes": _moment(introduction, settings, held=False),
         "introduced_by": _moment(introduction, settings, held=True),
         "verify_within": wording.span(settings.VERIFY_WITHIN.total_seconds()),
     }
+    known |= _names(introduction)
     if role is not Role.REQUESTER:
         known |= {"you": introduction.consent(role), "other": introduction.other(role), "role": role}
     return known
+
+
+def _names(introduction: Introduction) -> dict[str, str]:
+    """Who is named in sentences about both; the partner is who a requester who is a party is to meet."""
+    one, two = (one_line(side.name) for side in introduction.consents)
+    lost = wording.listed([one_line(side.name) for side in _lost(introduction)])
+    partner = two if introduction.requester_is is Role.A else one
+    return {"one": one, "two": two, "partner": partner, "lost": lost}
 
 
 def _moment(introduction: Introduction, settings: Settings, held: bool) -> str:
@@ -99,15 +121,16 @@ def placeholders(introduction: Introduction, role: Role, settings: Settings) -> 
     name = one_line(name_of(introduction, role))
     rounds = 1 if introduction.order is Order.TOGETHER else 2
     within = wording.span(rounds * settings.ANSWER_WITHIN.total_seconds())
-    until = f"[a date: {within} after you confirm]"
+    until = gettext("[a date: %(span)s after you confirm]", span=within)
+    link = gettext("[a link for %(name)s alone]", name=name)
     return {
         "placeholder": True,
         "closes": until,
         "introduced_by": until,
-        "requester_url": "[the link to your page]",
-        "answer_url": f"[a link for {name} alone]",
-        "follow_up_url": f"[a link for {name} alone]",
-        "never_url": f"[a second link for {name} alone]",
+        "requester_url": gettext("[the link to your page]"),
+        "answer_url": link,
+        "follow_up_url": link,
+        "never_url": gettext("[a second link for %(name)s alone]", name=name),
         "still_open": True,
     }
 
@@ -117,16 +140,40 @@ def placeholders(introduction: Introduction, role: Role, settings: Settings) -> 
 
 def write(kind: MailKind, known: dict[str, Any]) -> Preview:
     """A mail in the language spoken now."""
-    subject, text, html = (
-        _environment.get_template(f"{kind.value}/{part}").render(known)
-        for part in ("subject.txt", "body.txt", "body.html")
+    way = direction(spoken())
+    known = known | {"language": spoken(), "direction": way, "start": "right" if way == "rtl" else "left"}
+    subject = _as_text.get_template(f"{kind.value}/subject.txt").render(known)
+    text = _as_text.get_template(f"{kind.value}/body.jinja").render(known)
+    mjml = _as_mjml.get_template(f"{kind.value}/body.jinja").render(known)
+    return Preview(one_line(subject), re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", _html(mjml))
+
+
+def _html(mjml: str) -> str:
+    # Without fonts of its own mrml links none, whatever the templates ask for.
+    options = mrml.RenderOptions(fonts={})
+    return str(mrml.to_html(_visible(mjml), render_options=options).content)
+
+
+def _visible(text: str) -> str:
+    """Text without control characters and halves of letters, which mrml refuses."""
+    return "".join(
+        " " if letter != "\n" and unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text
     )
-    return Preview(one_line(subject), text.strip() + "\n", html)
 
 
 def _quoted(text: str) -> str:
     """Typed text in the plain part, marked line by line so that it cannot pass for ours."""
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+
+
+def _broken(text: str) -> Markup:
+    """Typed text in the HTML part; some mail programs keep no line break but this one."""
+    return Markup("<br />").join(text.splitlines())
+
+
+def _left_to_right(text: str) -> str:
+    """A number whose parts a right-to-left sentence would turn around, isolated (UAX #9, section 2.5)."""
+    return f"\u2066{text}\u2069" if direction(spoken()) == "rtl" else text
 
 
 def _declining(sides: list[Consent]) -> list[Consent]:
@@ -137,20 +184,22 @@ def _unreachable(sides: list[Consent]) -> list[Consent]:
     return [side for side in sides if side.state is ConsentState.UNDELIVERABLE]
 
 
-def _make_environment() -> Environment:
+def _make_environment(form: str) -> Environment:
+    """How to write ``txt`` or ``mjml``. A translation is text and is escaped like what was typed."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        extensions=["jinja2.ext.i18n"],
-        autoescape=select_autoescape(["html"]),
+        # S701 sees no autoescape: in plain text it would be wrong.
+        autoescape=form == "mjml",
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"line": one_line, "quoted": _quoted}
+    environment.filters |= {"line": one_line, "quoted": _quoted, "broken": _broken, "ltr": _left_to_right}
     environment.filters |= {"declining": _declining, "unreachable": _unreachable}
-    environment.globals |= {"wording": wording, "lost": _lost}
+    environment.globals |= {"_": gettext, "ngettext": ngettext, "wording": wording}
+    environment.globals |= {"layout": f"_layout.{form}", "parts": f"_parts.{form}"}
     return environment
 
 
-_environment = _make_environment()
+_as_text = _make_environment("txt")
+_as_mjml = _make_environment("mjml")
