@@ -5,15 +5,16 @@ SEED ?= 1
 PYTEST_FLAGS ?= -n 2
 
 BIN := .venv/bin
+CATALOGUES := service/translations
 INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header pyproject.toml --group build --extra embedded
 
-.PHONY: help run demo test faults lint types docs lock
+.PHONY: help run demo test faults lint types docs translations lock
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: .venv/.installed ## start everything on this machine, with a local mailbox
 	@exec $(BIN)/twoyes run
@@ -36,6 +37,15 @@ types: .venv/.installed-dev ## check types
 
 docs: .venv/.installed ## write docs/settings.md from the table of settings
 	$(BIN)/twoyes settings --markdown > docs/settings.md
+
+# Sorted, and without dates and line numbers, so that a change of one message changes a few lines. Nothing is
+# guessed: a new message comes out empty, and tests/test_languages.py tells which.
+translations: .venv/.installed ## collect the messages, update and compile every catalogue
+	$(BIN)/pybabel --quiet extract --mapping-file babel.cfg --keywords lazy_gettext --sort-output --no-location \
+		--omit-header --output-file $(CATALOGUES)/messages.pot .
+	$(if $(wildcard $(CATALOGUES)/*/),$(BIN)/pybabel --quiet update --input-file $(CATALOGUES)/messages.pot \
+		--output-dir $(CATALOGUES) --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date)
+	$(if $(wildcard $(CATALOGUES)/*/),$(BIN)/pybabel --quiet compile --directory $(CATALOGUES))
 
 lock: ## pin the dependencies again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: install it and put it on the PATH."; exit 1; }

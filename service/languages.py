@@ -12,11 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import flask_babel
 from babel.dates import format_date
 from flask import Flask
 from flask_babel import Babel, force_locale, get_locale
-from flask_babel import gettext as gettext
-from flask_babel import ngettext as ngettext
+from flask_babel import lazy_gettext as lazy_gettext
 
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "ar": "العربية"}
 """Every language by its tag (RFC 5646), with the name that it calls itself."""
@@ -52,23 +52,33 @@ def direction(language: str) -> str:
     return "rtl" if language in RIGHT_TO_LEFT else "ltr"
 
 
+def gettext(message: str, /, **places: object) -> str:
+    """A message in the language spoken now, its places filled."""
+    return str(flask_babel.gettext(message, **places))
+
+
+def ngettext(one: str, many: str, num: int, /, **places: object) -> str:
+    """A message for ``num`` things in the language spoken now, its places filled; %(num)d is one of them."""
+    return str(flask_babel.ngettext(one, many, num, **places))
+
+
 def moment(at: datetime, zone: ZoneInfo) -> str:
     """A date and time with its zone in the language spoken now: ``Tuesday, 24 November 2026, 14:05 UTC``."""
     at = at.astimezone(zone)
     date = format_date(at.date(), "full", locale=_dates_of(spoken()))
-    return str(gettext("%(date)s, %(time)s %(zone)s", date=date, time=f"{at:%H:%M}", zone=at.tzname()))
+    return gettext("%(date)s, %(time)s %(zone)s", date=date, time=f"{at:%H:%M}", zone=at.tzname())
 
 
 def span(seconds: float) -> str:
     """A length of time in its largest whole unit, in the language spoken now: ``7 days``."""
     whole = int(seconds)
     if whole and whole % 86400 == 0:
-        return str(ngettext("%(num)d day", "%(num)d days", whole // 86400))
+        return ngettext("%(num)d day", "%(num)d days", whole // 86400)
     if whole and whole % 3600 == 0:
-        return str(ngettext("%(num)d hour", "%(num)d hours", whole // 3600))
+        return ngettext("%(num)d hour", "%(num)d hours", whole // 3600)
     if whole and whole % 60 == 0:
-        return str(ngettext("%(num)d minute", "%(num)d minutes", whole // 60))
-    return str(ngettext("%(num)d second", "%(num)d seconds", whole))
+        return ngettext("%(num)d minute", "%(num)d minutes", whole // 60)
+    return ngettext("%(num)d second", "%(num)d seconds", whole)
 
 
 def _dates_of(language: str) -> str:

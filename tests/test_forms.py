@@ -158,8 +158,8 @@ def test_the_preview_shows_both_asks_and_the_introduction_and_records_nothing(st
     before = rows(story.db)
     page = story.client.post("/", data={**FORM, "action": "preview"})
     assert page.status_code == 200
-    assert "To Linda Marsh" in page.text
-    assert "To Natasha Orlova" in page.text
+    assert "To <bdi>Linda Marsh</bdi>" in page.text
+    assert "To <bdi>Natasha Orlova</bdi>" in page.text
     assert "Linda Marsh, meet Natasha Orlova" in page.text
     assert "[a link for Linda Marsh alone]" in page.text
     assert "/a/" not in page.text
@@ -168,9 +168,9 @@ def test_the_preview_shows_both_asks_and_the_introduction_and_records_nothing(st
 
 def test_the_preview_leaves_out_the_ask_to_a_requester_who_is_that_side(story: Story) -> None:
     page = story.client.post("/", data={**FORM, "requester_is": "a", "action": "preview"})
-    assert "To Natasha Orlova" in page.text
-    assert "To Linda Marsh" not in page.text
-    assert "To Rita Quill" not in page.text
+    assert "To <bdi>Natasha Orlova</bdi>" in page.text
+    assert "To <bdi>Linda Marsh</bdi>" not in page.text
+    assert "To <bdi>Rita Quill</bdi>" not in page.text
 
 
 @pytest.mark.parametrize(("action", "status"), [("send", 303), ("edit", 200)])
@@ -178,7 +178,8 @@ def test_the_previews_buttons_carry_every_field_on(story: Story, action: str, st
     page = story.client.post("/", data={**FORM, "need": "One\nTwo & 'three'", "action": "preview"})
     hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text)
     fields = {name: html.unescape(value) for name, value in hidden if name != "csrf_token"}
-    assert fields == {**FORM, "need": "One\nTwo & 'three'"}
+    languages = {"language": "en", "a_language": "en", "b_language": "en"}
+    assert fields == {**FORM, "need": "One\nTwo & 'three'"} | languages
     assert story.client.post("/", data={**fields, "action": action}).status_code == status
 
 

@@ -139,7 +139,19 @@ def test_links_of_an_older_key_work_while_it_is_a_fallback(
         each.db.engine.dispose()
 
 
-@pytest.mark.parametrize("path", ["/r/x", "/a/x", "/a/x/undo", "/a/x/never", "/f/x", "/never/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/r/x",
+        "/r/x/language",
+        "/a/x",
+        "/a/x/undo",
+        "/a/x/wish",
+        "/a/x/language",
+        "/f/x",
+        "/never/x",
+    ],
+)
 def test_token_pages_are_kept_in_no_cache_and_told_to_no_other_site(story: Story, path: str) -> None:
     response = story.client.post(path)
     assert response.headers["Cache-Control"] == "no-store"

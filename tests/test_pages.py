@@ -7,19 +7,26 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from service import limits
-from service.lifecycle import ConsentState, Envelope, State
+from service.lifecycle import ConsentState, Envelope, Role, State
+from service.models import Report
 
+from .conftest import rows
 from .smtp_server import FaultySmtp
 from .story import LINDA, NATASHA, RITA, HandClock, Story
 
 
 def said(response: TestResponse) -> str:
     """What a page tells, without its markup."""
-    main = response.text.partition("<main")[2].partition("</main>")[0]
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", main)).split())
+    told = re.sub(r"</?bdi>", "", main_of(response))
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", told)).split())
+
+
+def main_of(response: TestResponse) -> str:
+    return response.text.partition("<main")[2].partition("</main>")[0]
 
 
 def look(story: Story, who: str, path: str) -> str:
@@ -40,19 +47,20 @@ def test_after_a_never_the_answer_page_offers_nothing_that_could_not_be_done(
     if before:
         story.answer(LINDA, before)
     page, button = story.link(LINDA, "/a/"), story.link(LINDA, "/never/")
-    assert story.post(f"{page}/never" if where == "answer page" else button).status_code == 200
+    wished = story.post(f"{page}/wish", wish="never") if where == "answer page" else story.post(button)
+    assert wished.status_code == 200
     assert story.consent(LINDA).state is ConsentState.NO
     shown = story.client.get(page)
     assert "We will not write to you again, Linda Marsh." in said(shown)
     assert "nothing more will come" in said(shown)
-    assert "<form" not in shown.text
-    assert "<button" not in shown.text
+    assert "<form" not in main_of(shown)
+    assert "<button" not in main_of(shown)
 
 
 def test_a_later_no_does_not_bring_back_what_a_never_took_away(story: Story) -> None:
     story.ask()
     page = story.link(LINDA, "/a/")
-    story.post(f"{page}/never")
+    story.post(f"{page}/wish", wish="never")
     assert story.post(page, answer="no").status_code == 303
     assert "Take my answer back" not in story.client.get(page).text
 
@@ -63,14 +71,144 @@ def test_a_yes_or_undo_after_a_never_gets_a_page_of_its_own_and_changes_nothing(
 ) -> None:
     story.ask()
     page = story.link(LINDA, "/a/")
-    story.post(f"{page}/never")
+    story.post(f"{page}/wish", wish="never")
     response = story.post(page + path, **fields)
     assert response.status_code == 409
-    assert "You asked us never to contact you again." in said(response)
+    assert "You asked us not to write to you again." in said(response)
     assert "cannot write to you" in said(response)
     assert "whoever runs this TwoYes" in said(response)
     assert f'href="{page}"' in response.text
     assert story.consent(LINDA).state is ConsentState.NO
+
+
+# --- Other wishes -------------------------------------------------------------------------------------
+
+
+def wishes_on(response: TestResponse) -> list[str]:
+    return re.findall(r'name="wish" value="([^"]*)"', response.text)
+
+
+def reports(story: Story) -> list[Role]:
+    with story.db.reading() as session:
+        return [report.side for report in session.scalars(select(Report))]
+
+
+@pytest.mark.parametrize("where", ["/a/", "/never/"])
+@pytest.mark.parametrize(
+    ("wish", "headline", "later"),
+    [
+        ("not-from", "We will not write to you for Rita Quill again.", "for Rita Quill again, Linda Marsh."),
+        ("never", "We will not write to you again.", "We will not write to you again, Linda Marsh."),
+        ("report", "Thank you for telling us.", "for Rita Quill again, Linda Marsh."),
+    ],
+)
+def test_each_wish_is_offered_recorded_and_told(
+    story: Story, where: str, wish: str, headline: str, later: str
+) -> None:
+    story.ask()
+    page = story.link(LINDA, where)
+    assert wishes_on(story.client.get(page)) == ["not-from", "never", "report"]
+    done = story.post(f"{page}/wish" if where == "/a/" else page, wish=wish)
+    assert (done.status_code, headline in said(done)) == (200, True)
+    assert story.consent(LINDA).state is ConsentState.NO
+    assert reports(story) == ([Role.A] if wish == "report" else [])
+    assert later in look(story, LINDA, "/a/")
+    with story.db.reading() as session:
+        assert limits.is_suppressed(session, LINDA, RITA)
+        assert limits.is_suppressed(session, LINDA) is (wish == "never")
+
+
+def test_whoever_wants_nothing_from_one_person_can_still_leave_altogether(story: Story) -> None:
+    story.ask()
+    page = story.link(LINDA, "/a/")
+    story.post(f"{page}/wish", wish="not-from")
+    assert wishes_on(story.client.get(page)) == ["never", "report"]
+    assert "Yes, introduce us" not in story.client.get(page).text
+    assert story.post(f"{page}/wish", wish="never").status_code == 200
+    assert wishes_on(story.client.get(page)) == []
+
+
+def test_a_requester_can_only_leave_altogether(story: Story) -> None:
+    story.ask(requester_is="a")
+    story.answer(NATASHA, "yes")
+    story.sweep(minutes=11)
+    story.sweep(days=3)
+    own = story.link(RITA, "/never/")
+    assert wishes_on(story.client.get(own)) == ["never"]
+    assert "Shall we never write to you again?" in said(story.client.get(own))
+    assert story.post(own, wish="report").status_code == 400
+    assert reports(story) == []
+
+
+@pytest.mark.parametrize("where", ["/a/", "/never/"])
+@pytest.mark.parametrize("wish", ["", "yes", "NEVER"])
+def test_a_wish_that_is_none_changes_nothing(story: Story, where: str, wish: str) -> None:
+    story.ask()
+    page, before = story.link(LINDA, where), rows(story.db)
+    assert story.post(f"{page}/wish" if where == "/a/" else page, wish=wish).status_code == 400
+    assert rows(story.db) == before
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_the_button_of_a_mail_program_means_never_without_a_cookie_or_a_redirect(
+    story: Story, kind: str
+) -> None:
+    story.ask()
+    story.app.config["WTF_CSRF_ENABLED"] = True
+    button = story.link(LINDA, "/never/")
+    browser = story.app.test_client(use_cookies=False)
+    answer = browser.post(button, data={"List-Unsubscribe": "One-Click"}, content_type=kind)
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
+    assert story.consent(LINDA).state is ConsentState.NO
+    with story.db.reading() as session:
+        assert limits.is_suppressed(session, LINDA)
+
+
+# --- Too quick for a person ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wary(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Iterator[Story]:
+    """A service that takes nothing within ten seconds of its mails."""
+    story = Story({**environ, "SUSPECT_WITHIN": "10s"}, clock, relay)
+    yield story
+    story.db.engine.dispose()
+
+
+def ask_slowly(story: Story) -> None:
+    story.request()
+    story.clock.advance(minutes=1)
+    story.verify()
+
+
+def test_an_answer_that_came_too_soon_is_told_kindly_above_the_form(wary: Story) -> None:
+    ask_slowly(wary)
+    page = wary.link(LINDA, "/a/")
+    quick = "That was very quick, so we have asked you once more by email. Nothing is recorded yet."
+    assert quick not in look(wary, LINDA, "/a/")
+    assert wary.post(page, answer="yes").status_code == 303
+    assert wary.consent(LINDA).state is ConsentState.ASKED
+    shown = wary.client.get(page)
+    assert quick in said(shown)
+    assert "Yes, introduce us" in said(shown)
+    wary.clock.advance(minutes=1)
+    assert wary.post(page, answer="yes").status_code == 303
+    assert wary.consent(LINDA).state is ConsentState.YES
+    assert quick not in said(wary.client.get(page))
+
+
+def test_a_request_confirmed_too_soon_gets_a_page_with_the_way_back(wary: Story) -> None:
+    wary.request()
+    link = wary.link(RITA, "/r/")
+    early = wary.post(link, action="verify")
+    assert early.status_code == 409
+    assert "That was very quick: please press once more in a few seconds." in said(early)
+    assert f'href="{link}"' in early.text
+    assert wary.introduction().state is State.UNVERIFIED
+    wary.clock.advance(seconds=11)
+    assert wary.post(link, action="verify").status_code == 303
+    assert wary.introduction().state is State.ASKING
 
 
 # --- What became of the introduction ------------------------------------------------------------------

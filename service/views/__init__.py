@@ -7,7 +7,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from service import languages
 
-from . import answer, common, errors, follow_up, never, request, requester, speech
+from . import answer, common, errors, follow_up, inbound, mails, never, request, requester, speech
 from .security import add_headers
 
 
@@ -22,9 +22,15 @@ def register(app: Flask) -> None:
         csrf.exempt(blueprint)
         app.register_blueprint(blueprint)
     app.register_blueprint(request.pages)
+    if app.config["SETTINGS"].INBOUND_SECRET:
+        csrf.exempt(inbound.pages)
+        app.register_blueprint(inbound.pages)
     _register_mailbox(app)
+    if app.config["SETTINGS"].EMBEDDED:
+        app.register_blueprint(mails.pages)
     errors.register(app)
     common.register(app)
+    speech.register(app)
     app.after_request(add_headers)
 
 

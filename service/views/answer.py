@@ -6,17 +6,19 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from service import introductions, limits, wording
+from service import introductions, limits, wishes, wording
 from service.lifecycle import ConsentState, Envelope
 from service.models import Consent, Introduction
 from service.tokens import Tokens
 
+from . import speech, wishing
 from .common import database, moment, now, settings
 from .forms import AnswerForm
 from .security import hide_link
 
 pages = Blueprint("answer", __name__)
 pages.before_request(hide_link)
+pages.before_request(speech.of_reader(Tokens.read_answer, Consent))
 
 
 @pages.get("/a/<token>")
@@ -58,11 +60,21 @@ def undo(token: str) -> ResponseReturnValue:
     return redirect(url_for("answer.show", token=fresh), 303)
 
 
-@pages.post("/a/<token>/never")
-def never(token: str) -> ResponseReturnValue:
+@pages.post("/a/<token>/wish")
+def wish(token: str) -> ResponseReturnValue:
     with database().transaction() as session:
-        introductions.never_by_answer_link(session, settings(), token, now())
-    return render_template("never_done.html")
+        consent = introductions.by_answer_link(session, settings(), token)
+        case = consent.introduction
+        wished = wishing.chosen(request.form.get("wish", ""), case, consent.side)
+        wishes.by_answer_link(session, settings(), token, wished, now())
+    return wishing.done(wished, case.requester_name)
+
+
+@pages.post("/a/<token>/language")
+def language(token: str) -> ResponseReturnValue:
+    with database().transaction() as session:
+        introductions.choose_language(session, settings(), token, speech.chosen())
+    return redirect(url_for("answer.show", token=token, lang=None), 303)
 
 
 def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> str:
@@ -78,12 +90,27 @@ def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> s
         words=wording.consent_words(introduction, consent.side),
         has_need=wording.is_asked_about_need(introduction, consent.side),
         is_open=introduction.to_case().is_open and _may_answer(consent),
-        left_alone=limits.is_suppressed(session, consent.email, introduction.requester_address),
+        offered=wishing.offered(introduction, consent.side),
+        left_alone=_left_alone(session, consent),
+        asked_again=_is_asked_again(consent),
         answered=consent.state in (ConsentState.YES, ConsentState.NO),
         arrived=_how_it_arrived(introduction, consent),
         closes=moment(closes_at) if closes_at else "",
         introduced_by=moment(closes_at + settings().HOLD_FOR) if closes_at else "",
     )
+
+
+def _left_alone(session: Session, you: Consent) -> str:
+    """By whom this address is not written to any more: "everyone", "requester", or nobody."""
+    if limits.is_suppressed(session, you.email):
+        return "everyone"
+    requester = you.introduction.requester_address
+    return "requester" if limits.is_suppressed(session, you.email, requester) else ""
+
+
+def _is_asked_again(you: Consent) -> bool:
+    """Whether an answer came so soon after the mail that it was not taken, and none came since."""
+    return you.state is ConsentState.ASKED and you.suspects > 0 and you.touched_at is not None
 
 
 def _how_it_arrived(introduction: Introduction, you: Consent) -> str:

@@ -10,6 +10,7 @@ from wtforms import Field, Form
 from wtforms.validators import StopValidation, ValidationError
 
 from service import free_text
+from service.languages import gettext, lazy_gettext
 
 Result = TypeVar("Result")
 
@@ -22,7 +23,7 @@ class Given:
 
     def __call__(self, _: Form, field: Field) -> None:
         if not field.data:
-            raise StopValidation(self.message)
+            raise StopValidation(str(self.message))
 
 
 class Allowed:
@@ -34,7 +35,12 @@ class Allowed:
     def __call__(self, _: Form, field: Field) -> None:
         text = field.data or ""
         if len(text) > self.longest:
-            raise ValidationError(f"Please keep this to {self.longest} characters; it has {len(text)} now.")
+            message = gettext(
+                "Please keep this to %(longest)d characters; it has %(length)d now.",
+                longest=self.longest,
+                length=len(text),
+            )
+            raise ValidationError(message)
         if text:
             _as_message(self.check, text)
 
@@ -49,12 +55,14 @@ class Mailable:
 class OneOf:
     """One of an enum's words, or of the words given."""
 
-    def __init__(self, words: type[StrEnum] | tuple[str, ...], message: str = "Please choose one.") -> None:
+    def __init__(
+        self, words: type[StrEnum] | tuple[str, ...], message: str = lazy_gettext("Please choose one.")
+    ) -> None:
         self.words, self.message = [str(word) for word in words], message
 
     def __call__(self, _: Form, field: Field) -> None:
         if field.data not in self.words:
-            raise StopValidation(self.message)
+            raise StopValidation(str(self.message))
 
 
 class NotOwnSide:

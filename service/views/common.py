@@ -42,7 +42,12 @@ def said(words: str) -> Markup:
     lead, _, typed = words.partition("\n")
     if not typed:
         return Markup("<p>{}</p>").format(lead)
-    return Markup('<p class="lead-in">{}</p><blockquote>{}</blockquote>').format(lead, typed)
+    return Markup('<p class="lead-in">{}</p><blockquote dir="auto">{}</blockquote>').format(lead, typed)
+
+
+def own(typed: str) -> Markup:
+    """Something typed, such as a name, that keeps its own direction in a sentence of the other one."""
+    return Markup("<bdi>{}</bdi>").format(typed)
 
 
 def linked(text: str) -> Markup:
@@ -55,7 +60,7 @@ def _link(url: str) -> Markup:
 
 
 def register(app: Flask) -> None:
-    app.jinja_env.filters.update(moment=moment, said=said, linked=linked)
+    app.jinja_env.filters.update(moment=moment, said=said, linked=linked, own=own)
     app.context_processor(_shared)
 
 

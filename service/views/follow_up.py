@@ -6,12 +6,16 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from service import introductions
+from service.models import Consent
+from service.tokens import Tokens
 
+from . import speech
 from .common import database, now, settings
 from .security import hide_link
 
 pages = Blueprint("follow_up", __name__)
 pages.before_request(hide_link)
+pages.before_request(speech.of_reader(Tokens.read_follow_up, Consent))
 
 
 @pages.get("/f/<token>")

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from wtforms import BooleanField, Field, Form, RadioField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    Field,
+    Form,
+    HiddenField,
+    RadioField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # its stubs are older
 
 from service import free_text
 from service.introductions import Party, Request, Shared
+from service.languages import LANGUAGES, gettext, lazy_gettext, spoken
 from service.lifecycle import Order, Role
 from service.models import Consent, FirstWriter, Need, Sought, canonical
 
@@ -20,14 +31,14 @@ OFF = (False, "", "0", "n", "no", "off", "false")
 def _name(label: str, *before: Any, **more: Any) -> StringField:
     checks = [
         *before,
-        Given("Please fill in the name."),
+        Given(lazy_gettext("Please fill in the name.")),
         Allowed(free_text.check_name, free_text.NAME_LENGTH),
     ]
     return StringField(label, checks, filters=[free_text.tidy], **more)
 
 
 def _email(label: str, *before: Any, **more: Any) -> StringField:
-    checks = [*before, Given("Please fill in the email address."), Mailable()]
+    checks = [*before, Given(lazy_gettext("Please fill in the email address.")), Mailable()]
     return StringField(label, checks, filters=[free_text.tidy], **more)
 
 
@@ -38,95 +49,132 @@ def _text(label: str, *before: Any, **more: Any) -> TextAreaField:
 
 def _radio(label: str, words: Any, choices: dict[str, str], default: str | None, **more: Any) -> RadioField:
     # WTForms' own check says "Not a valid choice", which helps nobody.
-    return RadioField(label, [OneOf(words)], choices=choices, default=default, validate_choice=False, **more)
+    return RadioField(
+        label, [OneOf(words)], choices=_choices(choices), default=default, validate_choice=False, **more
+    )
+
+
+def _language(label: str, *before: Any) -> SelectField:
+    """In which language somebody is written to; the page's own until another is chosen."""
+    checks = [*before, OneOf(tuple(LANGUAGES))]
+    return SelectField(label, checks, choices=_choices(LANGUAGES), default=spoken, validate_choice=False)
+
+
+def _choices(labels: dict[str, str]) -> list[SelectChoice]:
+    return [SelectChoice(value, label) for value, label in labels.items()]
 
 
 class RequestForm(Form):
     """What a requester fills in. The field names are part of the service's interface."""
 
-    requester_name = _name("Your name", render_kw={"autocomplete": "name"})
+    language = HiddenField(default=spoken)
+    requester_name = _name(lazy_gettext("Your name"), render_kw={"autocomplete": "name"})
     requester_email = _email(
-        "Your email address",
-        description="We send you a link first. Nothing goes to anyone else before you open it.",
+        lazy_gettext("Your email address"),
+        description=lazy_gettext("We send you a link first. Nothing goes to anyone else before you open it."),
         render_kw={"autocomplete": "email", "type": "email", "inputmode": "email"},
     )
     requester_is = _radio(
-        "Are you one of the two?",
+        lazy_gettext("Are you one of the two?"),
         (NEITHER, "a", "b"),
         {
-            NEITHER: "No, I know them both",
-            "a": "Yes, I am the first person",
-            "b": "Yes, I am the second person",
+            NEITHER: lazy_gettext("No, I know them both"),
+            "a": lazy_gettext("Yes, I am the first person"),
+            "b": lazy_gettext("Yes, I am the second person"),
         },
         NEITHER,
     )
 
-    a_name = _name("Name", NotOwnSide(), render_kw={"autocomplete": "off"})
-    a_email = _email("Email address", NotOwnSide(), render_kw={"autocomplete": "off", "type": "email"})
+    a_name = _name(lazy_gettext("Name"), NotOwnSide(), render_kw={"autocomplete": "off"})
+    a_email = _email(
+        lazy_gettext("Email address"), NotOwnSide(), render_kw={"autocomplete": "off", "type": "email"}
+    )
+    a_language = _language(lazy_gettext("Which language do they read?"), NotOwnSide())
     a_blurb = _text(
-        "What may the second person be told about them?",
+        lazy_gettext("What may the second person be told about them?"),
         OptionalOnOwnSide(),
-        Given("Please say in a sentence who this is."),
-        description="A sentence or two on who they are and what they do.",
+        Given(lazy_gettext("Please say in a sentence who this is.")),
+        description=lazy_gettext("A sentence or two on who they are and what they do."),
     )
     a_endorsement = _text(
-        "How do you know them, and what do you vouch for?",
+        lazy_gettext("How do you know them, and what do you vouch for?"),
         NotOwnSide(),
-        description="In your own words. We never write this for you.",
+        description=lazy_gettext("In your own words. We never write this for you."),
     )
 
-    b_name = _name("Name", NotOwnSide(), render_kw={"autocomplete": "off"})
-    b_email = _email("Email address", NotOwnSide(), render_kw={"autocomplete": "off", "type": "email"})
+    b_name = _name(lazy_gettext("Name"), NotOwnSide(), render_kw={"autocomplete": "off"})
+    b_email = _email(
+        lazy_gettext("Email address"), NotOwnSide(), render_kw={"autocomplete": "off", "type": "email"}
+    )
+    b_language = _language(lazy_gettext("Which language do they read?"), NotOwnSide())
     b_blurb = _text(
-        "What may the first person be told about them?",
+        lazy_gettext("What may the first person be told about them?"),
         OptionalOnOwnSide(),
-        Given("Please say in a sentence who this is."),
-        description="A sentence or two on who they are and what they do.",
+        Given(lazy_gettext("Please say in a sentence who this is.")),
+        description=lazy_gettext("A sentence or two on who they are and what they do."),
     )
     b_endorsement = _text(
-        "How do you know them, and what do you vouch for?",
+        lazy_gettext("How do you know them, and what do you vouch for?"),
         NotOwnSide(),
-        description="In your own words. We never write this for you.",
+        description=lazy_gettext("In your own words. We never write this for you."),
     )
 
     need = _text(
-        "What is needed?",
-        Given("Please say what is needed: a product, a service, a piece of advice."),
-        description="Both will read this before they answer, with each other’s name.",
+        lazy_gettext("What is needed?"),
+        Given(lazy_gettext("Please say what is needed: a product, a service, a piece of advice.")),
+        description=lazy_gettext("Both will read this before they answer, with each other’s name."),
     )
     need_of = _radio(
-        "Whose need is it?",
+        lazy_gettext("Whose need is it?"),
         Need,
-        {"a": "The first person’s", "b": "The second person’s", "both": "Both have it"},
+        {
+            "a": lazy_gettext("The first person’s"),
+            "b": lazy_gettext("The second person’s"),
+            "both": lazy_gettext("Both have it"),
+        },
         None,
     )
     sought = _radio(
-        "Are they looking for it now, as far as you know?",
+        lazy_gettext("Are they looking for it now, as far as you know?"),
         Sought,
-        {"yes": "Yes", "no": "No", "unsure": "I am not sure"},
+        {"yes": lazy_gettext("Yes"), "no": lazy_gettext("No"), "unsure": lazy_gettext("I am not sure")},
         "unsure",
     )
 
     order = _radio(
-        "Who is asked first?",
+        lazy_gettext("Who is asked first?"),
         Order,
         {
-            "together": "Both at once",
-            "a_first": "The first person, and the second only after a yes",
-            "b_first": "The second person, and the first only after a yes",
+            "together": lazy_gettext("Both at once"),
+            "a_first": lazy_gettext("The first person, and the second only after a yes"),
+            "b_first": lazy_gettext("The second person, and the first only after a yes"),
         },
         "together",
     )
     first_writer = _radio(
-        "Who writes first once they are introduced?",
+        lazy_gettext("Who writes first once they are introduced?"),
         FirstWriter,
-        {"a": "The first person", "b": "The second person", "either": "Whoever gets to it first"},
+        {
+            "a": lazy_gettext("The first person"),
+            "b": lazy_gettext("The second person"),
+            "either": lazy_gettext("Whoever gets to it first"),
+        },
         "either",
     )
     reminders = BooleanField(
-        "One reminder may be sent to whoever has not answered", default=True, false_values=OFF
+        lazy_gettext("One reminder may be sent to whoever has not answered"), default=True, false_values=OFF
     )
-    cc_requester = BooleanField("Send me a copy of the introduction", default=True, false_values=OFF)
+    cc_requester = BooleanField(
+        lazy_gettext("Send me a copy of the introduction"), default=True, false_values=OFF
+    )
+
+    def process(self, *given: Any, **more: Any) -> None:
+        """Fill the form; after a change of the page's language, whatever had that language follows it."""
+        super().process(*given, **more)
+        before, self.language.data = self.language.data, spoken()
+        for field in (self.a_language, self.b_language):
+            if field.data == before:
+                field.data = spoken()
 
     def validate(self, extra_validators: Any = None) -> bool:
         fits = super().validate(extra_validators)
@@ -149,16 +197,18 @@ class RequestForm(Form):
             reminders=self.reminders.data,
             cc_requester=self.cc_requester.data,
             requester_is=own,
+            language=_typed(self.language),
         )
 
     def _party(self, role: Role, own: Role | None) -> Party:
         blurb = _typed(self[f"{role}_blurb"])
         if role is own:
-            return Party(_typed(self.requester_name), _typed(self.requester_email), blurb)
-        name, email, endorsement = (
-            _typed(self[f"{role}_{part}"]) for part in ("name", "email", "endorsement")
+            name, email = _typed(self.requester_name), _typed(self.requester_email)
+            return Party(name, email, blurb, language=_typed(self.language))
+        name, email, endorsement, language = (
+            _typed(self[f"{role}_{part}"]) for part in ("name", "email", "endorsement", "language")
         )
-        return Party(name, email, blurb, endorsement)
+        return Party(name, email, blurb, endorsement, language=language)
 
     def _addresses_differ(self) -> bool:
         """Mark each address that is there before; the requester's own side has theirs by right."""
@@ -174,9 +224,13 @@ class RequestForm(Form):
             seen.add(canonical(field.data))
         return fits
 
-    def whose(self, field: Field) -> str:
-        """Which of the two a field is about: both have a "Name"."""
-        return {"a_": "First person, ", "b_": "Second person, "}.get(field.name[:2], "")
+    def title_of(self, field: Field) -> str:
+        """What a field is called by itself: both of the two have a "Name"."""
+        if field.name.startswith("a_"):
+            return gettext("First person, %(label)s", label=field.label.text)
+        if field.name.startswith("b_"):
+            return gettext("Second person, %(label)s", label=field.label.text)
+        return str(field.label.text)
 
     @property
     def fields_with_errors(self) -> list[Field]:
@@ -194,20 +248,22 @@ class AnswerForm(Form):
     """What a party may add on the answer page. The answer itself is the button they press."""
 
     phone = StringField(
-        "Phone number",
+        lazy_gettext("Phone number"),
         [Allowed(free_text.check_phone, free_text.PHONE_LENGTH)],
         filters=[free_text.tidy],
         render_kw={"autocomplete": "tel", "type": "tel", "inputmode": "tel"},
     )
     line = TextAreaField(
-        "A line of your own",
+        lazy_gettext("A line of your own"),
         [Allowed(free_text.check_text, free_text.LINE_LENGTH)],
         filters=[free_text.tidy],
         render_kw={"rows": 3},
     )
     looking = RadioField(
-        "Are you looking for this now?",
-        choices={"yes": "Yes, I am looking now", "no": "No, not at the moment"},
+        lazy_gettext("Are you looking for this now?"),
+        choices=_choices(
+            {"yes": lazy_gettext("Yes, I am looking now"), "no": lazy_gettext("No, not at the moment")}
+        ),
         validate_choice=False,
     )
     tell_requester = BooleanField(false_values=OFF)
@@ -233,7 +289,7 @@ class CorrectionForm(Form):
     """A new address for a side that could not be reached."""
 
     side = StringField(validators=[OneOf(("a", "b"))])
-    email = _email("Correct address", render_kw={"autocomplete": "off", "type": "email"})
+    email = _email(lazy_gettext("Correct address"), render_kw={"autocomplete": "off", "type": "email"})
 
     def complain(self, message: str) -> None:
         _complain(self.email, message)
@@ -249,8 +305,8 @@ def _role_or_none(word: str) -> Role | None:
 
 def _same_address(email: str, requester_email: str | None) -> str:
     if canonical(email) == canonical(requester_email or ""):
-        return "This is your own address. If you are one of the two, please say so above."
-    return "Both people have the same address here. An introduction needs two."
+        return gettext("This is your own address. If you are one of the two, please say so above.")
+    return gettext("Both people have the same address here. An introduction needs two.")
 
 
 def _complain(field: Field, message: str) -> None:

@@ -1,29 +1,43 @@
-"""/never/<token>: never hear from us again. The link is in every ask; a button behind it decides."""
+"""/never/<token>: other wishes than an answer. The link is in every ask; a button behind it decides."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from service import introductions
+from service import introductions, wishes
+from service.models import OutboxMail
+from service.tokens import Tokens
+from service.wishes import Wish
 
+from . import speech, wishing
 from .common import database, now, settings
 from .security import hide_link
 
 pages = Blueprint("never", __name__)
 pages.before_request(hide_link)
+pages.before_request(speech.of_reader(Tokens.read_never, OutboxMail))
 
 
 @pages.get("/never/<token>")
 def show(token: str) -> ResponseReturnValue:
     with database().reading() as session:
         mail = introductions.by_never_link(session, settings(), token)
-        return render_template("never.html", address=mail.recipient, token=token)
+        return render_template(
+            "never.html",
+            address=mail.recipient,
+            token=token,
+            requester=mail.introduction.requester_name,
+            offered=wishing.offered(mail.introduction, mail.to),
+        )
 
 
 @pages.post("/never/<token>")
 def decide(token: str) -> ResponseReturnValue:
+    """A button of the page, or a mail program's own: RFC 8058 has it post no wish, and follow no redirect."""
     with database().transaction() as session:
-        introductions.never_by_mail_link(session, settings(), token, now())
-    # Rendered after the commit: what the page says is saved.
-    return render_template("never_done.html")
+        mail = introductions.by_never_link(session, settings(), token)
+        wish = wishing.chosen(request.form.get("wish", Wish.NEVER), mail.introduction, mail.to)
+        requester = mail.introduction.requester_name
+        wishes.by_mail_link(session, settings(), token, wish, now())
+    return wishing.done(wish, requester)

@@ -6,6 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from service import introductions, limits
+from service.languages import gettext
 from service.lifecycle import MailKind, Role
 from service.mailer.render import Preview, preview
 
@@ -46,7 +47,9 @@ def _send(form: RequestForm) -> ResponseReturnValue:
         with database().transaction() as session:
             introductions.request(session, settings(), form.to_request(), now())
     except limits.TooManyRequests:
-        message = "This address has had as many requests as we take in a day. Please try again tomorrow."
+        message = gettext(
+            "This address has had as many requests as we take in a day. Please try again tomorrow."
+        )
         return render_template("request.html", form=form, message=message), 429
     return redirect(url_for("request.requested"), 303)
 

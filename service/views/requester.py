@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from service import introductions, limits, wording
+from service.languages import gettext
 from service.lifecycle import (
     NEVER,
     AlreadyVerified,
@@ -22,13 +23,16 @@ from service.lifecycle import (
     State,
 )
 from service.models import Consent, Introduction
+from service.tokens import Tokens
 
+from . import speech
 from .common import database, moment, now, settings
 from .forms import CorrectionForm
 from .security import hide_link
 
 pages = Blueprint("requester", __name__)
 pages.before_request(hide_link)
+pages.before_request(speech.of_reader(Tokens.read_requester, Introduction))
 
 
 @pages.get("/r/<token>")
@@ -70,12 +74,21 @@ def _correct(token: str) -> ResponseReturnValue:
         with database().transaction() as session:
             _write_correction(session, token, form)
     except introductions.SameAddress:
-        form.complain("This address is already part of this introduction. Please give another one.")
+        form.complain(gettext("This address is already part of this introduction. Please give another one."))
         return _show_slip(token, form), 422
     except limits.CannotBeAsked:
-        form.complain("This address cannot be asked at the moment. We cannot say more; nothing new was sent.")
+        form.complain(
+            gettext("This address cannot be asked at the moment. We cannot say more; nothing new was sent.")
+        )
         return _show_slip(token, form), 422
     return _back(token)
+
+
+@pages.post("/r/<token>/language")
+def language(token: str) -> ResponseReturnValue:
+    with database().transaction() as session:
+        introductions.choose_requester_language(session, settings(), token, speech.chosen())
+    return redirect(url_for("requester.show", token=token, lang=None), 303)
 
 
 def _write_correction(session: Session, token: str, form: CorrectionForm) -> None:

@@ -1,14 +1,105 @@
-"""Which language a page is in: the one of the person whose link it is, or the browser's."""
+"""Which language a page is in: what its address asks for, else its reader's own, else the browser's."""
 
 from __future__ import annotations
 
-from flask import request
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
 
-from service.languages import LANGUAGES
+from flask import Flask, Response, abort, g, request
 
-from .common import settings
+from service.languages import LANGUAGES, direction, spoken
+from service.lifecycle import Role
+from service.models import Consent, Introduction, OutboxMail
+from service.tokens import BadLink, Link, Tokens
+
+from .common import database, settings
 
 
 def language() -> str:
     """The tag of the language of this request."""
-    return request.accept_languages.best_match(list(LANGUAGES)) or settings().LANGUAGE
+    return _asked_for() or g.get("language") or _browsers() or settings().LANGUAGE
+
+
+def of_reader(read: Callable[[Tokens, str], Link], row: type[Any]) -> Callable[[], None]:
+    """What a blueprint of signed links does before each request: it learns its reader's language.
+
+    That is the language of whoever the link was made for, even when a newer one has taken its place.
+    """
+
+    def learn() -> None:
+        try:
+            link = read(Tokens(settings().secret_keys), (request.view_args or {}).get("token", ""))
+        except BadLink:
+            # The page itself says so, in the browser's language.
+            return
+        with database().reading() as session:
+            g.language = _language_of(session.get(row, link.id))
+
+    return learn
+
+
+def chosen() -> str:
+    """The language of a button that was pressed to change it."""
+    choice = request.form.get("language", "")
+    if choice not in LANGUAGES:
+        abort(400)
+    return choice
+
+
+def register(app: Flask) -> None:
+    app.url_defaults(_keep_language)
+    app.context_processor(_words)
+    app.after_request(_name_language)
+
+
+def _asked_for() -> str | None:
+    tag = request.args.get("lang")
+    return tag if tag in LANGUAGES else None
+
+
+def _browsers() -> str | None:
+    """The first of our languages in the browser's order; whoever reads de-AT before en reads our de."""
+    wanted = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality)
+    return next((tag for tag in wanted if tag in LANGUAGES), None)
+
+
+def _language_of(row: Introduction | Consent | OutboxMail | None) -> str | None:
+    match row:
+        case Consent():
+            return row.language
+        case Introduction():
+            return row.requester_language
+        case OutboxMail(to=Role.REQUESTER):
+            return row.introduction.requester_language
+        case OutboxMail():
+            return row.introduction.consent(row.to).language
+    return None
+
+
+def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
+    """A page whose address asks for a language asks for it in every address on it."""
+    if request and endpoint != "static" and _asked_for():
+        values.setdefault("lang", _asked_for())
+
+
+def _words() -> dict[str, Any]:
+    return {
+        "language": spoken(),
+        "direction": direction(spoken()),
+        "languages": LANGUAGES,
+        "page": _page_of(request.path),
+    }
+
+
+def _page_of(path: str) -> str:
+    """The page that a button stands on: /a/<token>/undo belongs to /a/<token>."""
+    # Quoted, and with one slash before it, whatever was asked for can name no page elsewhere.
+    return "/" + "/".join(quote(part) for part in path.strip("/").split("/")[:2])
+
+
+def _name_language(response: Response) -> Response:
+    if response.mimetype == "text/html":
+        response.content_language.add(spoken())
+        response.vary.add("Accept-Language")
+    return response

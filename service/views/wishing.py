@@ -1,0 +1,29 @@
+"""Other wishes than an answer: which of them are offered to whom, and the page once one is recorded."""
+
+from __future__ import annotations
+
+from flask import abort, render_template
+
+from service.lifecycle import Role
+from service.models import Introduction
+from service.wishes import Wish
+
+
+def offered(introduction: Introduction, reader: Role) -> tuple[Wish, ...]:
+    """The wishes that the reader of a mail or a page may have about an introduction."""
+    if reader in (Role.REQUESTER, introduction.requester_is):
+        # Nobody can be protected from themselves, only from TwoYes.
+        return (Wish.NEVER,)
+    return (Wish.NOT_FROM, Wish.NEVER, Wish.REPORT)
+
+
+def chosen(word: str, introduction: Introduction, reader: Role) -> Wish:
+    """The wish of a button, if it was there to be pressed."""
+    if word not in [wish.value for wish in offered(introduction, reader)]:
+        abort(400)
+    return Wish(word)
+
+
+def done(wish: Wish, requester: str) -> str:
+    """The page that tells what was recorded; rendered after the commit, so what it says is saved."""
+    return render_template("wish_done.html", wish=wish.value, requester=requester)
