@@ -17,15 +17,19 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from service import records
+from service import dns as dns_records
+from service import records, wishes
+from service.broker import Nudger
 from service.clock import utc_now
 from service.db import Database
 from service.db import migrate as migrate_database
 from service.delivery import NotRetriable, retry_by_hand
 from service.doctor import examine
 from service.embedded import CannotRun
+from service.inbound import listener, pipe
+from service.preview import preview
 from service.settings import SettingsError, describe, given, load, sqlalchemy_url
 from service.sweep import sweep as sweep_once
 
@@ -168,11 +172,18 @@ def ledger(as_json: bool, history: bool) -> None:
 @main.command()
 @click.pass_context
 def doctor(context: click.Context) -> None:
-    """Look whether the settings, the database, the broker and the relay are right, one line each."""
+    """Look whether the settings and all that they name are right, one line each."""
     findings = list(examine(load(os.environ)))
     for finding in findings:
         click.echo(f"{'WRONG' if finding.wrong else 'ok':<6} {finding.subject:<9} {finding.said}")
     context.exit(any(finding.wrong for finding in findings))
+
+
+@main.command()
+def dns() -> None:
+    """Print the DNS records that mail in both directions needs."""
+    for line in dns_records.records(load(os.environ)):
+        click.echo(line)
 
 
 @main.command()
@@ -206,6 +217,86 @@ def retry(mail_id: int) -> None:
     except NotRetriable as refusal:
         raise CannotRun(str(refusal)) from None
     click.echo(f"Mail {mail_id} is queued again.")
+
+
+@main.command()
+def listen() -> None:
+    """Take mail in by SMTP or LMTP on INBOUND_HOST and INBOUND_PORT."""
+    settings = load(os.environ)
+    try:
+        listener.listen(Database(settings.DATABASE_URL, Nudger(settings)), settings, utc_now)
+    except OSError as error:
+        where = f"{settings.INBOUND_HOST}:{settings.INBOUND_PORT}"
+        raise CannotRun(f"Cannot listen on {where}, see INBOUND_PORT: {error.strerror}.") from None
+
+
+@main.command()
+@click.option("--sender", help="The envelope sender; read from the mail where it is not given.")
+@click.option("--recipient", "recipients", multiple=True, help="An envelope recipient; may be repeated.")
+@click.pass_context
+def inbound(context: click.Context, sender: str | None, recipients: tuple[str, ...]) -> None:
+    """Take in the mail on standard input, for the pipe transport of a mail server.
+
+    The exit codes are those of sysexits: 0 taken, 67 no such address, 65 too large, 75 try again later, 78
+    wrong settings.
+    """
+    try:
+        settings = load(os.environ)
+        db = Database(settings.DATABASE_URL, Nudger(settings))
+    except (SettingsError, ArgumentError) as error:
+        click.echo(str(error).splitlines()[0], err=True)
+        context.exit(pipe.Exit.CONFIG)
+    raw = sys.stdin.buffer.read(settings.INBOUND_MAX_SIZE + 1)
+    code, sentence = pipe.take(db, settings, raw, sender, recipients, utc_now)
+    if sentence:
+        click.echo(sentence, err=True)
+    context.exit(code)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@click.option("--limit", default=50, show_default=True, help="How many, from the newest on.")
+def received(as_json: bool, limit: int) -> None:
+    """List the latest mails that arrived, and what they came to."""
+    with _database().reading() as session:
+        rows = records.received(session, limit)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        columns = ("id", "received_at", "way", "for", "outcome", "failed_attempts")
+        for row in rows:
+            row["received_at"] = row["received_at"][:16].replace("T", " ")
+        cells = [[str(row[column]) for column in columns] for row in rows]
+        _print_table(("mail", "arrived", "way", "for", "outcome", "failed attempts"), cells)
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def reports(context: click.Context) -> None:
+    """List the reports of abuse that nobody has dismissed."""
+    if context.invoked_subcommand:
+        return
+    with _database().reading() as session:
+        rows = [
+            (str(row.id), str(row.introduction_id), row.side, row.requester_address, f"{row.reported_at:%F}")
+            for row in records.standing_reports(session)
+        ]
+    _print_table(("report", "introduction", "side", "requester", "reported"), rows)
+
+
+@reports.command()
+@click.argument("report_id", type=int)
+def dismiss(report_id: int) -> None:
+    """Dismiss the report REPORT_ID: it was no abuse. The address that it came from stays suppressed."""
+    try:
+        with _database().transaction() as session:
+            wishes.dismiss_report(session, report_id, utc_now())
+    except wishes.UnknownReport:
+        raise CannotRun(f"There is no report {report_id} that still stands.") from None
+    click.echo(f"Report {report_id} is dismissed.")
+
+
+mails.add_command(preview)
 
 
 @main.command("mailbox-server", hidden=True)

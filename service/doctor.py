@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .broker import Nudger
 from .db import Database, alembic_config
+from .dns import signing_domain
 from .mailer.smtp import SmtpSession
 from .settings import Settings
 
@@ -26,11 +28,13 @@ class Finding(NamedTuple):
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at the database, the broker, the relay and the public address, one after the other."""
+    """Look at the database, the broker, both directions of mail and the public address, one by one."""
     looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("database", _database),
         ("broker", _broker),
         ("relay", _relay),
+        ("signing", _signing),
+        ("inbound", _inbound),
         ("links", _links),
     )
     for subject, look in looks:
@@ -76,6 +80,46 @@ def _relay(settings: Settings) -> str:
     secured = "with TLS" if settings.MAIL_USE_TLS or settings.MAIL_USE_SSL else "without TLS"
     known = f"as {settings.MAIL_USERNAME}" if settings.MAIL_USERNAME else "without a login"
     return f"greets us, {secured}, {known}"
+
+
+def _signing(settings: Settings) -> str:
+    """The keys themselves were checked with the settings."""
+    selectors = [
+        selector
+        for selector, key in (
+            (settings.DKIM_SELECTOR, settings.DKIM_PRIVATE_KEY),
+            (settings.DKIM_ED25519_SELECTOR, settings.DKIM_ED25519_PRIVATE_KEY),
+        )
+        if key
+    ]
+    if not selectors:
+        return "not by us: set DKIM_PRIVATE_KEY, unless the relay signs"
+    return f"as {' and '.join(selectors)} of {signing_domain(settings)}; twoyes dns prints what to publish"
+
+
+def _inbound(settings: Settings) -> str:
+    if settings.INBOUND_DOMAIN is None:
+        return "off: replies and bounces go to MAIL_DEFAULT_SENDER, see INBOUND_DOMAIN"
+    where = f"{settings.INBOUND_HOST}:{settings.INBOUND_PORT}"
+    webhook = "the webhook is on" if settings.INBOUND_SECRET else "no webhook, see INBOUND_SECRET"
+    greeting = _greeting_at(settings.INBOUND_HOST, settings.INBOUND_PORT)
+    if greeting.startswith("220 "):
+        return f"for {settings.INBOUND_DOMAIN}: {where} greets us, {webhook}"
+    if settings.INBOUND_SECRET:
+        return f"for {settings.INBOUND_DOMAIN}: nothing listens at {where}, {webhook}"
+    raise Ailment(
+        f"for {settings.INBOUND_DOMAIN}: twoyes listen is not running at {where}; start it, "
+        "unless all mail comes by twoyes inbound"
+    )
+
+
+def _greeting_at(host: str, port: int) -> str:
+    """The first line that is said at a port, or "" where nobody says anything."""
+    try:
+        with socket.create_connection((host, port), timeout=5) as connection:
+            return connection.makefile("rb").readline(512).decode("ascii", "replace")
+    except OSError:
+        return ""
 
 
 def _links(settings: Settings) -> str:

@@ -9,32 +9,41 @@ from flask import current_app
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from .models import OutboxMail
+from .models import InboundMail, OutboxMail
 from .outbox import SENDABLE
 
 
 def healthz() -> tuple[dict[str, Any], int]:
-    """The state of the database, the broker, and the age in seconds of the oldest mail that is due.
+    """The state of the database, the broker, and the ages in seconds of the oldest mails that wait.
 
+    One is due to leave, the other arrived and is not processed yet.
     503 when the database is away. Only the broker away is 200 and ``degraded``: mail still leaves,
     from the workers' own sweeps.
     """
     try:
-        oldest = _oldest_due()
+        ages = _oldest()
     except SQLAlchemyError:
-        return {"status": "down", "database": "down", "broker": _broker(), "oldest_queued_mail": None}, 503
+        unknown = dict.fromkeys(("oldest_queued_mail", "oldest_inbound_mail"))
+        return {"status": "down", "database": "down", "broker": _broker(), **unknown}, 503
     broker = _broker()
     status = "ok" if broker == "up" else "degraded"
-    return {"status": status, "database": "up", "broker": broker, "oldest_queued_mail": oldest}, 200
+    return {"status": status, "database": "up", "broker": broker, **ages}, 200
 
 
 def _broker() -> str:
     return "up" if current_app.extensions["nudger"].is_up() else "down"
 
 
-def _oldest_due() -> float | None:
+def _oldest() -> dict[str, float | None]:
     now: datetime = current_app.config["CLOCK"]()
     due = select(func.min(OutboxMail.due_at)).where(OutboxMail.state.in_(SENDABLE), OutboxMail.due_at <= now)
+    arrived = select(func.min(InboundMail.received_at)).where(InboundMail.processed_at.is_(None))
     with current_app.extensions["db"].reading() as session:
-        oldest = session.scalar(due)
+        return {
+            "oldest_queued_mail": _age(session.scalar(due), now),
+            "oldest_inbound_mail": _age(session.scalar(arrived), now),
+        }
+
+
+def _age(oldest: datetime | None, now: datetime) -> float | None:
     return (now - oldest).total_seconds() if oldest else None

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from . import decisions, delivery
 from .clock import Clock
 from .db import Database
+from .inbound import entry
 from .lifecycle import Tick
 from .models import Introduction
 from .settings import Settings
@@ -26,10 +27,12 @@ log = logging.getLogger(__name__)
 
 
 def sweep(db: Database, settings: Settings, clock: Clock) -> None:
-    """Tick every introduction that is due, settle lost handovers, and deliver every mail that is due."""
+    """Process what arrived, tick what is due, settle lost handovers, and deliver every mail that is due."""
+    entry.process_due(db, settings, clock)
     tick_due(db, settings, clock)
     delivery.settle(db, settings, clock)
     delivery.deliver(db, settings, clock)
+    entry.forget(db, settings, clock)
 
 
 def tick_due(db: Database, settings: Settings, clock: Clock) -> None:

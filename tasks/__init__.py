@@ -21,7 +21,8 @@ def celery_init_app(app: Flask) -> Celery[Any]:
             with app.app_context():
                 return self.run(*args, **kwargs)
 
-    celery_app: Celery[Any] = Celery(app.name, task_cls=FlaskTask, include=["tasks.mail", "tasks.responses"])
+    modules = ["tasks.inbound", "tasks.mail", "tasks.responses"]
+    celery_app: Celery[Any] = Celery(app.name, task_cls=FlaskTask, include=modules)
     celery_app.config_from_object(celery_config(app.config["SETTINGS"]))
     celery_app.set_default()
     app.extensions["celery"] = celery_app

@@ -72,6 +72,8 @@ def environ(database_url: str, redis_url: str, *settings: Mapping[str, str]) -> 
         "BIND": LOOPBACK,
         "PORT": port,
         "PUBLIC_URL": f"http://{LOOPBACK}:{port}",
+        # These tests press a button as soon as its mail is there, which only a scanner does in earnest.
+        "SUSPECT_WITHIN": "0s",
     }
     for more in settings:
         values |= more

@@ -153,7 +153,8 @@ def test_healthz_is_503_when_the_database_is_away(broker: Broker, tmp_path: Path
     answer = app.test_client().get("/healthz")
 
     assert answer.status_code == 503
-    assert answer.json == {"status": "down", "database": "down", "broker": "up", "oldest_queued_mail": None}
+    ages = {"oldest_queued_mail": None, "oldest_inbound_mail": None}
+    assert answer.json == {"status": "down", "database": "down", "broker": "up", **ages}
 
 
 # --- An introduction, with real processes -----------------------------------------------------------

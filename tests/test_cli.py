@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 
+import dkim
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import update
 
+from service import wishes
 from service.cli import main
-from service.lifecycle import MailKind, State
-from service.models import MailState
+from service.dns import rsa_public_key
+from service.lifecycle import ConsentState, MailKind, Role, State
+from service.mailer.signing import sign
+from service.models import InboundMail, MailState
+from service.settings import load
 
+from .inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
 from .smtp_server import DROP, FaultySmtp
 from .story import LINDA, NATASHA, HandClock, Story
+from .test_dkim import BOTH, PEM, RSA
 
 
 @pytest.fixture
@@ -104,3 +113,138 @@ def test_a_database_that_was_not_migrated_gets_a_sentence(runner: CliRunner, tmp
     assert empty.exit_code == 1
     assert "Was it migrated?" in empty.output
     assert "Traceback" not in empty.output
+
+
+# --- Mail that arrives ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_domain(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    environ["INBOUND_DOMAIN"] = DOMAIN
+
+
+def bring(runner: CliRunner, raw: bytes, *arguments: str, **env: str) -> Result:
+    return runner.invoke(main, ["inbound", *arguments], input=raw, env=env)
+
+
+@pytest.mark.usefixtures("with_domain")
+def test_an_answer_by_pipe_is_an_answer(story: Story, runner: CliRunner) -> None:
+    address = asked(story)
+    for _ in range(2):
+        taken = bring(runner, mail("Yes"), "--sender", LINDA, "--recipient", address)
+        assert (taken.exit_code, taken.output) == (0, "")
+    (row,) = inbox(story.db)
+    assert (row.raw, row.sender, row.recipient, row.way) == (mail("Yes"), LINDA, address, "pipe")
+    story.sweep()
+    assert story.consent(LINDA).state is ConsentState.YES
+
+
+@pytest.mark.usefixtures("with_domain")
+def test_several_recipients_may_be_named_and_a_sender_may_be_empty(story: Story, runner: CliRunner) -> None:
+    abuse = f"abuse@{DOMAIN}"
+    named = ("--sender", "", "--recipient", POSTMASTER, "--recipient", abuse, "--recipient", LINDA)
+    assert bring(runner, mail(Return_Path=LINDA), *named).exit_code == 0
+    assert [(row.sender, row.recipient) for row in inbox(story.db)] == [("", POSTMASTER), ("", abuse)]
+
+
+@pytest.mark.usefixtures("with_domain")
+@pytest.mark.parametrize("header", ["Delivered_To", "X_Original_To", "X_Envelope_To"])
+def test_without_a_recipient_the_mail_says_it(story: Story, runner: CliRunner, header: str) -> None:
+    raw = mail(Return_Path=f"<{LINDA}>", To=f"abuse@{DOMAIN}", **{header: POSTMASTER})
+    assert bring(runner, raw).exit_code == 0
+    addressed = mail(number=2, Cc=f"Rita <rita@quill.test>, Us <{POSTMASTER}>", Delivered_To=LINDA)
+    assert bring(runner, addressed).exit_code == 0
+    assert [(row.sender, row.recipient) for row in inbox(story.db)] == [(LINDA, POSTMASTER), ("", POSTMASTER)]
+
+
+@pytest.mark.usefixtures("with_domain")
+@pytest.mark.parametrize(
+    ("code", "words", "env"),
+    [
+        (67, "no such address", {"recipient": LINDA}),
+        (67, "no such address", {"recipient": ""}),
+        (65, "too large", {"INBOUND_MAX_SIZE": "65536"}),
+        (75, "too many mails", {"INBOUND_PER_HOUR": "1"}),
+        (75, "database cannot be used", {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}),
+        (78, "INBOUND_DOMAIN", {"INBOUND_DOMAIN": ""}),
+        (78, "SECRET_KEY", {"SECRET_KEY": "short"}),
+        (78, "URL", {"DATABASE_URL": "nonsense"}),
+    ],
+)
+def test_the_exit_code_tells_a_mail_server_what_to_do(
+    story: Story, runner: CliRunner, code: int, words: str, env: dict[str, str]
+) -> None:
+    assert bring(runner, mail(number=9), "--recipient", POSTMASTER).exit_code == 0
+    recipient = env.pop("recipient", POSTMASTER)
+    refused = bring(runner, mail("x" * 65536), *(["--recipient", recipient] if recipient else []), **env)
+    assert refused.exit_code == code
+    assert words in refused.stderr
+    assert len(refused.output.splitlines()) == 1
+    assert len(inbox(story.db)) == 1
+
+
+@pytest.mark.usefixtures("with_domain")
+def test_what_arrived_is_listed_without_tokens_and_senders(story: Story, runner: CliRunner) -> None:
+    address = asked(story)
+    bring(runner, mail("Yes"), "--recipient", address)
+    story.sweep()
+    bring(runner, mail(number=2), "--recipient", POSTMASTER)
+    listed = runner.invoke(main, ["received"]).output
+    raw = runner.invoke(main, ["received", "--json"]).output
+    for output in (listed, raw):
+        assert address.partition("+")[2].partition("@")[0] not in output
+        assert LINDA not in output
+    assert "answered yes" in listed
+    newest, oldest = json.loads(raw)
+    assert (newest["for"], newest["outcome"], newest["way"]) == ("postmaster", "waiting", "pipe")
+    assert (oldest["for"], oldest["outcome"], oldest["id"]) == ("intro", "answered yes", 1)
+    assert len(json.loads(runner.invoke(main, ["received", "--json", "--limit", "1"]).output)) == 1
+
+
+@pytest.mark.usefixtures("with_domain")
+def test_a_mail_that_waits_is_as_old_as_healthz_says(story: Story, runner: CliRunner) -> None:
+    assert story.client.get("/healthz").json["oldest_inbound_mail"] is None  # type: ignore[index]
+    bring(runner, mail(), "--recipient", POSTMASTER)
+    with story.db.transaction() as session:
+        session.execute(update(InboundMail).values(received_at=story.clock()))
+    story.clock.advance(seconds=90)
+    assert story.client.get("/healthz").json["oldest_inbound_mail"] == 90  # type: ignore[index]
+    story.sweep()
+    assert story.client.get("/healthz").json["oldest_inbound_mail"] is None  # type: ignore[index]
+
+
+def test_a_report_stands_until_it_is_dismissed(story: Story, runner: CliRunner) -> None:
+    story.ask()
+    with story.db.transaction() as session:
+        introduction = session.merge(story.introduction(), load=False)
+        wishes.report(session, story.settings, introduction, Role.A, LINDA, story.clock())
+    listed = runner.invoke(main, ["reports"]).output
+    assert " 1 " in listed
+    assert "rita@quill.test" in listed
+    assert "dismissed" in runner.invoke(main, ["reports", "dismiss", "1"]).output
+    assert "rita@quill.test" not in runner.invoke(main, ["reports"]).output
+    for number in ("1", "7"):
+        again = runner.invoke(main, ["reports", "dismiss", number])
+        assert (again.exit_code, again.output) == (1, f"There is no report {number} that still stands.\n")
+
+
+@pytest.mark.usefixtures("with_domain")
+def test_the_dns_records_are_those_that_our_signatures_are_checked_with(
+    environ: dict[str, str], runner: CliRunner, clock: HandClock
+) -> None:
+    printed = runner.invoke(main, ["dns"], env=BOTH).output
+    records = {
+        line.split(" TXT ")[0]: line.split(" TXT ")[1] for line in printed.splitlines() if "TXT" in line
+    }
+    texts = {name: value[1:-1].replace('" "', "").encode() for name, value in records.items()}
+    assert all(len(string) <= 255 for value in records.values() for string in value[1:-1].split('" "'))
+    signed = sign(f"From: intro@{DOMAIN}\r\n\r\nx\r\n".encode(), clock(), load({**environ, **BOTH}))
+    checked = dkim.DKIM(signed)
+    for index in (0, 1):
+        assert checked.verify(idx=index, dnsfunc=lambda name, timeout=5: texts.get(name.decode()))
+    assert f"{DOMAIN}. MX 10 twoyes.test." in printed
+    assert texts[f"_dmarc.{DOMAIN}."].startswith(b"v=DMARC1; p=none")
+    assert texts[f"{DOMAIN}."] == b"v=spf1 a:localhost -all"
+    assert "PRIVATE" not in printed
+    public = RSA.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert rsa_public_key(PEM) == public

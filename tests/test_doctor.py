@@ -6,12 +6,15 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
+from service import embedded
 from service.cli import main
 from service.doctor import Finding, examine
 from service.settings import load
 
+from .inbound_mail import DOMAIN
 from .processes import Broker
 from .smtp_server import FaultySmtp, server_context
+from .test_dkim import BOTH
 
 
 def findings(environ: dict[str, str], **changes: str) -> dict[str, Finding]:
@@ -24,7 +27,7 @@ def test_where_everything_is_there_nothing_is_wrong(environ: dict[str, str]) -> 
         assert not [finding for finding in findings(environ).values() if finding.wrong]
         result = CliRunner(env=environ).invoke(main, ["doctor"])
     assert result.exit_code == 0
-    assert [line.split()[0] for line in result.output.splitlines()] == ["ok"] * 4
+    assert [line.split()[0] for line in result.output.splitlines()] == ["ok"] * 6
 
 
 def test_a_database_that_is_away_or_not_migrated_is_told(environ: dict[str, str], tmp_path: object) -> None:
@@ -89,3 +92,28 @@ def test_links_that_only_this_machine_can_follow_are_told(environ: dict[str, str
     result = CliRunner(env={**environ, "PUBLIC_URL": "http://localhost"}).invoke(main, ["doctor"])
     assert result.exit_code == 1
     assert "set PUBLIC_URL" in result.output
+
+
+def test_a_listener_that_is_not_running_is_told_unless_there_is_a_webhook(
+    environ: dict[str, str], relay: FaultySmtp
+) -> None:
+    off = findings(environ)["inbound"]
+    assert not off.wrong
+    assert "INBOUND_DOMAIN" in off.said
+    own = {**environ, "INBOUND_DOMAIN": DOMAIN, "INBOUND_PORT": str(embedded.free_port())}
+    away = findings(own)["inbound"]
+    assert away.wrong
+    assert "twoyes listen is not running" in away.said
+    assert not findings(own, INBOUND_SECRET="wQ7-hook-secret-0193")["inbound"].wrong
+    # Anything that greets as mail servers do; the listener itself is in tests/test_listener.py.
+    running = findings(own, INBOUND_PORT=str(relay.port))["inbound"]
+    assert not running.wrong
+    assert "greets us" in running.said
+    assert "hook-secret" not in findings(own, INBOUND_SECRET="wQ7-hook-secret-0193")["inbound"].said
+
+
+def test_it_is_told_who_signs(environ: dict[str, str]) -> None:
+    assert "DKIM_PRIVATE_KEY" in findings(environ)["signing"].said
+    signed = findings(environ, INBOUND_DOMAIN=DOMAIN, **BOTH)["signing"]
+    assert not signed.wrong
+    assert signed.said.startswith(f"as twoyes and twoyes-ed25519 of {DOMAIN}")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import email
+import email.policy
 import http.client
 import io
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -16,17 +20,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from email.utils import parseaddr
 from pathlib import Path
 
 import psutil
 import pytest
+from aiosmtpd.smtp import Envelope
 from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 
 from service import embedded
 from service.embedded import CannotRun, mailbox
 from service.embedded import children as children_of
 from service.embedded import run as runner
+from service.lifecycle import ConsentState
 from service.settings import SettingsError, load
+
+from .inbound_mail import inbox
+from .smtp_server import FaultySmtp
+from .story import LINDA, RITA, HandClock, Story, text_of
 
 ALICE, BOB, CHARLIE = "alice@example.org", "bob@example.org", "charlie@example.org"
 MAIL = "From: Alice <alice@example.org>\r\nTo: bob@example.org\r\nSubject: {}\r\n\r\nHello Bob.\r\n"
@@ -162,6 +173,96 @@ def test_a_key_from_a_url_opens_nothing_but_mails(tmp_path: Path) -> None:
     assert mailbox.find(tmp_path / "mailbox", "../../secret_key") is None
 
 
+# A reply from the mailbox's page.
+
+
+@pytest.fixture
+def at_home(environ: dict[str, str], clock: HandClock, relay: FaultySmtp, tmp_path: Path) -> Iterator[Story]:
+    """A service as `make run` sets it up, in this process."""
+    own = {"EMBEDDED": "1", "MAILBOX": "1", "INBOUND_DOMAIN": "localhost", "DATA_DIR": str(tmp_path)}
+    story = Story({**environ, **own}, clock, relay)
+    yield story
+    story.db.engine.dispose()
+
+
+def catch(story: Story) -> None:
+    """What the relay took lands in the mailbox."""
+    handler = mailbox.Catcher(story.settings.DATA_DIR / "mailbox")
+    for received in story.relay.messages:
+        envelope = Envelope()
+        envelope.mail_from, envelope.rcpt_tos = received.sender, list(received.recipients)
+        envelope.original_content = received.data
+        assert asyncio.run(handler.handle_DATA(None, None, envelope)) == "250 Caught"  # type: ignore[arg-type]
+
+
+def page_of(story: Story, to: str) -> str:
+    """The path of the newest mail to somebody in the mailbox."""
+    caught = mailbox.read(story.settings.DATA_DIR / "mailbox")
+    return f"/mailbox/{next(mail.key for mail in caught if mail.rcpt_to == (to,))}"
+
+
+def test_a_reply_from_the_mailbox_arrives_as_one_from_a_mail_program(at_home: Story) -> None:
+    story = at_home
+    story.ask()
+    catch(story)
+    path = page_of(story, LINDA)
+    assert f"Reply as {LINDA}" in re.sub(r"<[^>]+>|\N{FIRST STRONG ISOLATE}", "", story.client.get(path).text)
+    sent = story.post(f"{path}/reply", text="Yes, please.")
+    assert sent.status_code == 303
+    waiting = story.client.get(sent.location)
+    assert "is being read" in waiting.text
+    assert 'http-equiv="refresh"' in waiting.text
+    story.sweep()
+    read = story.client.get(sent.location)
+    assert "<strong>answered yes</strong>" in read.text
+    assert 'http-equiv="refresh"' not in read.text
+    assert story.consent(LINDA).state is ConsentState.YES
+    (row,) = inbox(story.db)
+    (ask,) = story.mails(LINDA)[:1]
+    reply = email.message_from_bytes(row.raw or b"", policy=email.policy.default)
+    assert (row.sender, row.recipient, row.way) == (LINDA, parseaddr(ask["From"])[1], "mailbox")
+    assert (reply["From"], reply["In-Reply-To"], reply["References"]) == (LINDA, *[ask["Message-ID"]] * 2)
+    assert reply["Subject"] == f"Re: {ask['Subject']}"
+    lines = reply.get_content().splitlines()
+    assert lines[:2] == ["Yes, please.", ""]
+    assert lines[2].startswith("On Mon, 02 Mar 2026 at 09:00, Rita Quill via TwoYes <")
+    assert lines[3:5] == [f"> {text_of(ask).splitlines()[0]}", ">"]
+    assert all(line.startswith(">") for line in lines[3:])
+
+
+def test_a_reply_that_says_nothing_clear_is_no_answer_and_the_page_says_so(at_home: Story) -> None:
+    story = at_home
+    story.ask()
+    catch(story)
+    sent = story.post(f"{page_of(story, LINDA)}/reply", text="Who is this?")
+    story.sweep()
+    assert "<strong>link sent</strong>" in story.client.get(sent.location).text
+    assert story.consent(LINDA).state is ConsentState.ASKED
+
+
+def test_a_mail_that_answers_go_elsewhere_of_has_no_form(at_home: Story) -> None:
+    story = at_home
+    story.introduce()
+    catch(story)
+    path = page_of(story, LINDA)
+    assert "Reply as" not in story.client.get(path).text
+    assert story.post(f"{path}/reply", text="Hello").status_code == 404
+    assert inbox(story.db) == []
+
+
+def test_the_form_has_the_protection_of_forms(at_home: Story) -> None:
+    story = at_home
+    story.request()
+    catch(story)
+    story.app.config["WTF_CSRF_ENABLED"] = True
+    path = page_of(story, RITA)
+    assert 'name="csrf_token"' in story.client.get(path).text
+    story.post(f"{path}/reply", text="Hello")
+    assert inbox(story.db) == []
+    for nonsense in ("nonsense", "9", "-1", "9" * 30):
+        assert story.client.get(path, query_string={"reply": nonsense}).status_code == 200
+
+
 # What is decided before anything starts.
 
 
@@ -177,8 +278,13 @@ def test_with_nothing_given_everything_is_on_this_machine(tmp_path: Path) -> Non
         "MAIL_PORT": todo.mail_port,
         "PUBLIC_URL": "http://127.0.0.1:8000",
         "HOLD_FOR": timedelta(seconds=10),
+        "SUSPECT_WITHIN": timedelta(),
+        "INBOUND_DOMAIN": "localhost",
+        "INBOUND_PROTOCOL": "smtp",
+        "INBOUND_HOST": "127.0.0.1",
     }
     assert settings.model_dump(include=set(expected)) == expected
+    assert settings.INBOUND_PORT not in (8025, todo.mail_port)
     assert todo.environ["BIND"] == "127.0.0.1"
     assert list(runner.services(todo)) == ["redis", "mailbox"]
 
@@ -193,6 +299,10 @@ def test_every_setting_in_the_environment_wins(tmp_path: Path) -> None:
         "PORT": "8123",
         "SWEEP_EVERY": "3s",
         "HOLD_FOR_FILE": str(tmp_path / "hold"),
+        "INBOUND_DOMAIN": "in.example.org",
+        "INBOUND_PORT": "2424",
+        "INBOUND_PROTOCOL": "lmtp",
+        "SUSPECT_WITHIN": "5s",
     }
     todo = embedded.plan(clean_environ(DATA_DIR=str(tmp_path), **given), tmp_path)
     settings = load(embedded.with_secret(todo.environ, todo.data_dir))
@@ -207,10 +317,19 @@ def test_every_setting_in_the_environment_wins(tmp_path: Path) -> None:
         "PUBLIC_URL": "http://127.0.0.1:8123",
         "SWEEP_EVERY": timedelta(seconds=3),
         "HOLD_FOR": timedelta(minutes=7),
+        "INBOUND_DOMAIN": "in.example.org",
+        "INBOUND_PORT": 2424,
+        "INBOUND_PROTOCOL": "lmtp",
+        "SUSPECT_WITHIN": timedelta(seconds=5),
     }
     assert settings.model_dump(include=set(expected)) == expected
     assert runner.services(todo) == {}
     assert not (tmp_path / "secret_key").exists()
+
+
+def test_with_a_real_relay_no_mail_comes_from_a_domain_that_replies_cannot_find(tmp_path: Path) -> None:
+    todo = embedded.plan(clean_environ(DATA_DIR=str(tmp_path), MAIL_SERVER="relay.example.org"), tmp_path)
+    assert load(embedded.with_secret(todo.environ, todo.data_dir)).INBOUND_DOMAIN is None
 
 
 def test_a_relative_data_directory_is_absolute_for_the_children(
@@ -446,8 +565,9 @@ def stopped_cleanly(run: Run, number: signal.Signals) -> None:
 def test_everything_starts_serves_the_form_and_stops_without_a_trace_on_ctrl_c(run: Run) -> None:
     assert answers(run.port, "/") == 200
     assert f"http://127.0.0.1:{run.port}/mailbox" in run.output
-    for name in ("redis-server", "mailbox-server", "gunicorn", "worker", "beat"):
+    for name in ("redis-server", "mailbox-server", "gunicorn", "worker", "beat", "listen"):
         assert name in names(run.family())
+    assert "Listening for SMTP" in run.output
     stopped_cleanly(run, signal.SIGINT)
     assert "Traceback" not in run.output
 
@@ -474,6 +594,6 @@ def test_when_a_process_dies_all_of_them_stop_and_it_is_named(run: Run) -> None:
 
 def test_the_procfile_lines_are_plain_commands_that_a_shell_can_replace_itself_with() -> None:
     lines = parse_procfile(runner.PROCFILE.read_text()).processes
-    assert set(lines) == {"release", "web", "worker", "beat"}
+    assert set(lines) == {"release", "web", "worker", "beat", "inbound"}
     assert {line.split()[0] for line in lines.values()} == {"twoyes", "gunicorn", "celery"}
     assert "access" not in lines["web"]

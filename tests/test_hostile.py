@@ -124,7 +124,7 @@ def test_the_requesters_copy_never_leaves_alone_or_first(story: Story) -> None:
 def test_after_never_again_a_yes_is_refused_and_nothing_of_theirs_leaves(story: Story) -> None:
     story.ask()
     link = story.link(LINDA, "/a/")
-    story.post(link + "/never")
+    story.post(link + "/wish", wish="never")
     page = story.client.get(link).text
     assert "Take my answer back" not in page
     assert "Yes, introduce us" not in page
@@ -187,11 +187,11 @@ def test_what_goes_wrong_is_logged_without_token_name_or_address(
     story.app.config["PROPAGATE_EXCEPTIONS"] = False
     try:
         with caplog.at_level(logging.ERROR):
-            assert story.post(link + "/never").status_code == 500
+            assert story.post(link + "/wish", wish="never").status_code == 500
     finally:
         with story.db.transaction() as session:
             session.execute(text("ALTER TABLE gone RENAME TO suppressions"))
-    assert "answer.never" in caplog.text
+    assert "answer.wish" in caplog.text
     assert link.split("/")[2] not in caplog.text
     assert LINDA not in caplog.text
     assert "parameters: (" not in caplog.text

@@ -413,7 +413,7 @@ def test_never_again_is_a_no_in_every_open_case_and_stops_every_later_mail(story
 
 def test_a_suppressed_address_cannot_be_asked_and_the_requester_learns_no_more(story: Story) -> None:
     story.ask()
-    story.post(story.link(NATASHA, "/a/") + "/never")
+    story.post(story.link(NATASHA, "/a/") + "/wish", wish="never")
     story.sweep(days=8)
     assert story.request(b_email=NATASHA.upper()).status_code == 303
     refused = story.verify()

@@ -110,7 +110,7 @@ def serve_redis(path: Path) -> None:
 def welcome(todo: Plan, settings: Settings) -> str:
     """What a newcomer reads as soon as the form is served."""
     if todo.mail_port is not None:
-        mail = f"The mailbox  {settings.PUBLIC_URL}/mailbox  (every mail lands here and nowhere else)"
+        mail = f"The mailbox  {settings.PUBLIC_URL}/mailbox  (every mail lands here, and can be replied to)"
     else:
         mail = f"Mail goes to {settings.MAIL_SERVER}:{settings.MAIL_PORT}."
     hold, answer = format_duration(settings.HOLD_FOR), format_duration(settings.ANSWER_WITHIN)

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import asdict, dataclass, replace
+from email.message import Message
 from enum import StrEnum
+
+from service.lifecycle import MailKind
+
+from .autoreplies import is_automatic
+from .bounces import bounce
+from .complaints import complaint
+from .parsing import addresses, dmarc_failed, fields, one_line, parse, sender
+from .replies import heard
 
 
 class Sort(StrEnum):
@@ -60,4 +70,34 @@ def read(raw: bytes, domain: str, authserv_id: str | None = None) -> Reading:
     ``authserv_id`` is the name under which our own mail server writes Authentication-Results; those of any
     other name are not believed.
     """
-    raise NotImplementedError
+    try:
+        message = parse(raw)
+        return _sorted(message, raw, domain, authserv_id)
+    except Exception:
+        # The standard library's parser raises on some rubbish; nothing that it cannot read is an answer.
+        return Reading(Sort.REPLY)
+
+
+def _sorted(message: Message, raw: bytes, domain: str, authserv_id: str | None) -> Reading:
+    """Surest first: a report is written by a program too, and a mail of our own looks like a reply."""
+    known = Reading(Sort.REPLY, sender=sender(message), dmarc_failed=dmarc_failed(message, authserv_id))
+    if _is_own(message, domain):
+        return replace(known, sort=Sort.OWN)
+    if report := bounce(message, raw, known.sender):
+        return replace(known, sort=Sort.BOUNCE, **asdict(report))
+    if (ours := complaint(message, domain)) is not None:
+        return replace(known, sort=Sort.COMPLAINT, ours=ours)
+    if is_automatic(message, known.sender):
+        return replace(known, sort=Sort.AUTO_REPLY)
+    said, word = heard(message)
+    return replace(known, word=Word(word or "unclear"), said=one_line(said))
+
+
+def _is_own(message: Message, domain: str) -> bool:
+    """Whether we wrote it: by its sender, or by a Message-ID as `mailer.compose` makes them."""
+    at = re.escape(domain)
+    senders = re.compile(rf"(intro|bounce)(\+[^@]*)?@{at}", re.IGNORECASE)
+    ids = re.compile(rf"<({'|'.join(MailKind)})\.[0-9a-f]{{32}}@{at}>", re.IGNORECASE)
+    return any(map(senders.fullmatch, addresses(fields(message, "From")))) or any(
+        map(ids.fullmatch, fields(message, "Message-ID"))
+    )

@@ -1,0 +1,139 @@
+"""Delivery reports: the standard ones (RFC 3464, RFC 6533), and those that `flufl.bounce` knows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from email import message_from_string
+from email.message import Message
+
+from flufl.bounce import all_failures
+
+from .parsing import children, field, leaves, one_line, parse, text_of
+
+DAEMONS = re.compile(
+    r"(?i)^(mailer-?daemon|mail-?daemon|post-?master|mail-?delivery.*|mdaemon|smtp-?daemon|majordomo|bounces?)$"
+)
+STATUS = re.compile(r"(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.]*\d)")
+FULL = re.compile(
+    r"(?i)over ?quota|quota[\w ]{0,30} exceeded|exceed[\w ]{0,30}quota|mailbox[\w ]{0,20} full|"
+    r"out of storage|"
+    r"insufficient (system|disk) (storage|space)"
+)
+RETURNED = re.compile(r"(?i)copy|original|returned|below")
+BEGINS = 60_000, 500
+"""Bytes of a report, and of each line, that are searched for a form that is no standard: some of the
+patterns take quadratic time on a long line."""
+
+
+@dataclass(frozen=True)
+class Bounce:
+    """What became of the one mail that a report is about."""
+
+    hard: bool
+    delayed: bool
+    status: str
+    diagnostic: str
+
+
+def is_daemon(address: str) -> bool:
+    """Whether a mail server writes under this address."""
+    return DAEMONS.match(address.partition("@")[0]) is not None
+
+
+def bounce(message: Message, raw: bytes, sender: str) -> Bounce | None:
+    """What the report says, or None where it is none or reports no failure."""
+    blocks = [block for part in children(message) for block in _recipients(part)]
+    if blocks:
+        return _standard(blocks)
+    if is_daemon(sender) or message["X-Failed-Recipients"]:
+        return _known(message, raw)
+    return None
+
+
+def _recipients(part: Message) -> list[Message]:
+    """The blocks of a delivery report that each speak of one recipient (RFC 3464 2.3)."""
+    kind = part.get_content_type()
+    if kind == "message/delivery-status":
+        blocks = children(part)
+    elif kind == "message/global-delivery-status":
+        blocks = [message_from_string(text) for text in _inside(part).split("\n\n")]
+    else:
+        blocks = []
+    return [block for block in blocks if field(block, "Action")]
+
+
+def _inside(part: Message) -> str:
+    """The content of a part that the parser took for a message."""
+    inner = next(iter(children(part)), part)
+    return str(inner).replace("\r\n", "\n").lstrip()
+
+
+def _standard(blocks: list[Message]) -> Bounce | None:
+    """Lost for good only if every way that the mail took is: one recipient may be expanded to many."""
+    by_action: dict[str, list[Message]] = {}
+    for block in blocks:
+        by_action.setdefault(field(block, "Action").split()[0].lower(), []).append(block)
+    # Some servers write "error", which RFC 3464 does not know.
+    failed = by_action.get("failed", []) + by_action.get("error", [])
+    if failed:
+        first, elsewhere = failed[0], len(failed) < len(blocks)
+        hard = not elsewhere and all(_is_hard(_status(block), _diagnostic(block)) for block in failed)
+        return Bounce(hard, False, _status(first), one_line(_diagnostic(first)))
+    for first in by_action.get("delayed", []):
+        return Bounce(False, True, _status(first), one_line(_diagnostic(first)))
+    return None
+
+
+def _diagnostic(block: Message) -> str:
+    """The words of the other server, without the name of the protocol before them."""
+    return re.sub(r"^[\w.-]{1,20}\s*;\s*", "", field(block, "Diagnostic-Code"))
+
+
+def _status(block: Message) -> str:
+    """The status; where it says no more than its class, the one in the words of the other server."""
+    told = STATUS.search(field(block, "Status"))
+    heard = STATUS.search(_diagnostic(block))
+    if told and not (heard and told[0].endswith(".0.0") and heard[0][0] == told[0][0]):
+        return told[0]
+    return heard[0] if heard else ""
+
+
+def _is_hard(status: str, diagnostic: str) -> bool:
+    """Class 5 is for good (RFC 3463 2), except a mailbox that is full today (X.2.2)."""
+    if status.endswith(".2.2") or FULL.search(diagnostic):
+        return False
+    return not status.startswith("4")
+
+
+def _known(message: Message, raw: bytes) -> Bounce | None:
+    """A report of a server that has a form of its own.
+
+    The sender must be a mail server: some of the patterns would find a failure in what people write.
+    """
+    size, width = BEGINS
+    begin = b"\n".join(line.rstrip(b"\r")[:width] for line in raw[:size].split(b"\n"))
+    try:
+        delayed, failed = all_failures(parse(begin))
+    except Exception:
+        # Its detectors rely on parts that a broken mail does not have.
+        return None
+    if not (delayed or failed):
+        return None
+    words = _words(message)
+    status = STATUS.search(words)
+    code = status[0] if status else ""
+    said = next((line for line in words.splitlines() if code and code in line), _first_line(words))
+    return Bounce(bool(failed) and _is_hard(code, words), not failed, code, one_line(said))
+
+
+def _words(message: Message) -> str:
+    """What the report itself says, without the mail that it sends back."""
+    text = next((text_of(part) for part in leaves(message) if part.get_content_maintype() == "text"), "")
+    lines = text[:20_000].splitlines()
+    ends = (at for at, line in enumerate(lines) if line.startswith("---") and RETURNED.search(line))
+    return "\n".join(lines[: next(ends, len(lines))])
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in text.splitlines() if line.strip()), "")

@@ -1,0 +1,207 @@
+"""What follows from a mail that arrived: at most one thing, in the caller's transaction.
+
+A bounce or a reply counts only at an address that we signed, for the very mail that it answers; nothing in
+the mail itself says whose it is. Whatever is not sure has no effect but, at most, one mail with the link.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service import addresses, introductions, wishes
+from service.addresses import NotOurs, Purpose
+from service.lifecycle import ABOUT_THE_HANDOFF, MailKind, Refused, Role
+from service.limits import NeverAgain
+from service.links import LinkReplaced
+from service.mailer.render import preview
+from service.models import InboundMail, OutboxMail, canonical
+from service.results import LockedMail
+from service.settings import Settings
+from service.tokens import BadLink
+
+from .reading import Reading, Sort, Word, read
+
+ANSWERABLE = (MailKind.ASK, MailKind.REMINDER, MailKind.RECEIPT, MailKind.RECHECK, MailKind.UNCLEAR)
+
+
+class Effect(StrEnum):
+    """What a mail that arrived came to."""
+
+    ANSWERED_YES = "answered yes"
+    ANSWERED_NO = "answered no"
+    IN_TOUCH = "in touch"
+    NOT_IN_TOUCH = "not in touch"
+    SUPPRESSED = "suppressed"
+    LINK_SENT = "link sent"
+    """Not read as an answer; the person got one mail with the link."""
+    NOT_UNDERSTOOD = "not understood"
+    """Not read as an answer, and the link was sent before, or leads to nothing any more."""
+    OTHER_SENDER = "other sender"
+    DMARC_FAILED = "dmarc failed"
+    TOO_LATE = "too late"
+    BOUNCED = "bounced"
+    BOUNCED_FOR_NOW = "bounced for now"
+    DELAYED = "delayed"
+    AUTO_REPLY = "auto-reply"
+    OWN = "own mail"
+    FOR_THE_OPERATOR = "for the operator"
+    NO_EFFECT = "no effect"
+    """A bounce or a complaint without a signature of ours, or a mail to an address that takes none like it."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A mail that arrived, what it is, and the mail of ours that it is about."""
+
+    session: Session
+    settings: Settings
+    inbound: InboundMail
+    reading: Reading
+    purpose: Purpose
+    version: int
+    mail: OutboxMail | None
+    now: datetime
+
+
+def handle(session: Session, settings: Settings, inbound: InboundMail, now: datetime) -> None:
+    """Let one mail have its effect, and write what it came to into its row.
+
+    ``inbound.raw`` must be there, and INBOUND_DOMAIN be set. Raises only what is broken on our side.
+    """
+    reading = read(inbound.raw or b"", str(settings.INBOUND_DOMAIN), settings.AUTHSERV_ID)
+    try:
+        ours = addresses.read(inbound.recipient, settings)
+    except (NotOurs, BadLink):
+        # It was ours when the mail was taken in: the key that signed it has been given up since.
+        inbound.outcome, inbound.detail = Effect.NO_EFFECT, _evidence(reading)
+        return
+    mail = _mail_of(session, ours.tag)
+    arrived = Arrived(session, settings, inbound, reading, ours.purpose, ours.version, mail, now)
+    inbound.outbox_id = mail.id if mail else None
+    inbound.detail = _evidence(reading)
+    inbound.outcome = _effect(arrived)
+
+
+def _mail_of(session: Session, tag: str) -> OutboxMail | None:
+    return session.scalars(select(OutboxMail).where(OutboxMail.tag == tag)).first() if tag else None
+
+
+def _evidence(reading: Reading) -> dict[str, Any]:
+    """What is kept when the mail itself is forgotten; what a person wrote, only where it was an answer."""
+    said = reading.said if reading.word is not Word.UNCLEAR else ""
+    facts = {"sort": reading.sort.value, "said": said, "status": reading.status, "reply": reading.diagnostic}
+    return {name: value for name, value in facts.items() if value}
+
+
+def _effect(arrived: Arrived) -> Effect:
+    sort, purpose = arrived.reading.sort, arrived.purpose
+    if sort is Sort.OWN:
+        return Effect.OWN
+    if sort is Sort.COMPLAINT:
+        return _complaint(arrived)
+    if sort is Sort.BOUNCE:
+        return _bounce(arrived)
+    if purpose is Purpose.STOP and arrived.mail:
+        # A mail program wrote it when somebody pressed its own "unsubscribe" (RFC 2369, section 3.2).
+        return _stop(arrived, arrived.mail)
+    if sort is Sort.AUTO_REPLY:
+        return Effect.AUTO_REPLY
+    if purpose is Purpose.PLAIN:
+        return Effect.FOR_THE_OPERATOR
+    if purpose is Purpose.INTRO and arrived.mail:
+        return _reply(arrived, arrived.mail)
+    return Effect.NO_EFFECT
+
+
+# --- Bounces and complaints -----------------------------------------------------------------------
+
+
+def _bounce(arrived: Arrived) -> Effect:
+    mail, reading = arrived.mail, arrived.reading
+    if arrived.purpose is not Purpose.BOUNCE or mail is None:
+        return Effect.NO_EFFECT
+    if reading.delayed:
+        return Effect.DELAYED
+    locked = LockedMail.of(arrived.session, arrived.settings, mail.introduction_id, mail.id, arrived.now)
+    if locked:
+        locked.bounced(reading.diagnostic or reading.status, reading.hard)
+    return Effect.BOUNCED if reading.hard else Effect.BOUNCED_FOR_NOW
+
+
+def _complaint(arrived: Arrived) -> Effect:
+    """Somebody pressed "this is spam" (RFC 5965): never again, for whoever the mail had gone to."""
+    effect = Effect.NO_EFFECT
+    for address in arrived.reading.ours:
+        try:
+            mail = _mail_of(arrived.session, addresses.read(address, arrived.settings).tag)
+        except (NotOurs, BadLink):
+            continue
+        if mail:
+            arrived.inbound.outbox_id = mail.id
+            effect = _stop(arrived, mail)
+    return effect
+
+
+def _stop(arrived: Arrived, mail: OutboxMail) -> Effect:
+    wishes.never_again(arrived.session, arrived.settings, mail.recipient, arrived.now)
+    return Effect.SUPPRESSED
+
+
+# --- Replies --------------------------------------------------------------------------------------
+
+
+def _reply(arrived: Arrived, mail: OutboxMail) -> Effect:
+    reading = arrived.reading
+    if canonical(reading.sender) != canonical(mail.recipient):
+        _send_link(arrived, mail)
+        return Effect.OTHER_SENDER
+    if reading.dmarc_failed:
+        _send_link(arrived, mail)
+        return Effect.DMARC_FAILED
+    if reading.word is Word.STOP:
+        return _stop(arrived, mail)
+    if reading.word is Word.UNCLEAR or mail.to is Role.REQUESTER:
+        return Effect.LINK_SENT if _send_link(arrived, mail) else Effect.NOT_UNDERSTOOD
+    return _said(arrived, mail, reading.word is Word.YES)
+
+
+def _said(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
+    try:
+        # A verb that refuses has written half of what it would; the savepoint takes that back.
+        with arrived.session.begin_nested():
+            return _take_at_its_word(arrived, mail, yes)
+    except (Refused, NeverAgain, LinkReplaced):
+        _send_link(arrived, mail)
+        return Effect.TOO_LATE
+
+
+def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
+    session, settings, said = arrived.session, arrived.settings, arrived.reading.said
+    number = arrived.inbound.id
+    if mail.kind is MailKind.FOLLOW_UP or _asks_to_confirm(mail):
+        introductions.confirm_by_reply(
+            session, settings, mail, arrived.version, yes, said, number, arrived.now
+        )
+        return Effect.IN_TOUCH if yes else Effect.NOT_IN_TOUCH
+    if mail.kind not in ANSWERABLE:
+        return Effect.LINK_SENT if _send_link(arrived, mail) else Effect.NOT_UNDERSTOOD
+    words = preview(mail.introduction, MailKind.ASK, mail.to, settings).text
+    introductions.answer_by_reply(
+        session, settings, mail, arrived.version, yes, said, words, number, arrived.now
+    )
+    return Effect.ANSWERED_YES if yes else Effect.ANSWERED_NO
+
+
+def _asks_to_confirm(mail: OutboxMail) -> bool:
+    """Whether a mail with the link again is about the follow-up and not about the ask."""
+    return mail.kind is MailKind.UNCLEAR and mail.round == ABOUT_THE_HANDOFF
+
+
+def _send_link(arrived: Arrived, mail: OutboxMail) -> bool:
+    return introductions.send_link(arrived.session, arrived.settings, mail, arrived.now)

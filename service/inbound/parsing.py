@@ -1,0 +1,134 @@
+"""Bytes into a message, and its header fields into plain text, whatever the bytes are."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterator
+from email import message_from_bytes
+from email.errors import MessageDefect
+from email.message import Message
+from email.parser import BytesHeaderParser
+from email.policy import Compat32
+from email.utils import getaddresses
+
+LONGEST_FIELD = 8_000
+"""Characters of a header field that are kept. The standard library takes quadratic time on longer ones."""
+LONGEST_HEADER, MOST_WORK = 200_000, 5_000_000
+"""Bytes of the header, and lines times boundaries, as each line is held against each boundary. Of a mail with
+more, only the beginning of the header is read; 30 MB of attachments are far below."""
+LONGEST_TEXT = 200_000
+"""Bytes of a text part that are read; a longer one is not a reply that could be understood."""
+STRANGE_CODECS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+OVERRIDES = "\u202d\u202e"
+"""These turn the letters that one sees around, so they must not be passed over like other invisible ones."""
+
+
+class _Forgiving(Compat32):
+    """Header fields as text of a bounded length; UTF-8 in them is taken as such (RFC 6532)."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:LONGEST_FIELD].encode("ascii", "surrogateescape").decode("utf-8", "replace")
+
+
+def parse(raw: bytes) -> Message:
+    """The message; of one that would cost too much, the header only."""
+    policy = _Forgiving()
+    begins = raw[:LONGEST_HEADER]
+    work = raw.count(b"\n") * (1 + raw.lower().count(b"boundary"))
+    if work > MOST_WORK or (len(begins) < len(raw) and not re.search(rb"\n\r?\n", begins)):
+        message: Message = BytesHeaderParser(policy=policy).parsebytes(begins)
+        message.defects.append(MessageDefect("only its beginning was read"))
+        return message
+    return message_from_bytes(raw, policy=policy)
+
+
+def fields(message: Message, name: str) -> list[str]:
+    """All fields of that name, each on one line."""
+    return [" ".join(str(value).split()) for value in message.get_all(name, [])]
+
+
+def field(message: Message, name: str) -> str:
+    """The first field of that name on one line, or ""."""
+    return next(iter(fields(message, name)), "")
+
+
+def children(message: Message) -> list[Message]:
+    """The parts directly inside."""
+    inside = message.get_payload()
+    return [part for part in inside if isinstance(part, Message)] if isinstance(inside, list) else []
+
+
+def leaves(message: Message) -> Iterator[Message]:
+    """Every part that is not a container. A message inside is somebody else's words, and left out."""
+    if message.get_content_maintype() == "message":
+        return
+    if message.is_multipart():
+        for part in children(message):
+            yield from leaves(part)
+    else:
+        yield message
+
+
+def addresses(values: list[str]) -> list[str]:
+    """The bare addresses in some fields; what is none is "" there, so that it still counts as one."""
+    return [
+        address if re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", address) else ""
+        for _name, address in getaddresses(values)
+    ]
+
+
+def sender(message: Message) -> str:
+    """The bare address of the one mailbox in the one From field (RFC 5322 3.6.2), or ""."""
+    values = fields(message, "From")
+    if len(values) != 1 or len(values[0]) >= LONGEST_FIELD:
+        return ""
+    found = addresses(values)
+    return found[0] if len(found) == 1 else ""
+
+
+def dmarc_failed(message: Message, authserv_id: str | None) -> bool:
+    """Whether a field of our own mail server says so (RFC 8601 2.2).
+
+    Comments and quoted strings are searched as well: a stranger chooses what some of them hold, and must not
+    be able to hide a failure in one.
+    """
+    if authserv_id is None:
+        return False
+    for value in fields(message, "Authentication-Results"):
+        name, _, results = re.sub(r"^(\([^()]*\) ?)*", "", value).partition(";")
+        ours = name.split()[:1] == [authserv_id] or name.casefold().split()[:1] == [authserv_id.casefold()]
+        if ours and re.search(r"(?i)(?<![\w.-])dmarc\s*(/\s*\d+\s*)?=\s*fail\b", results):
+            return True
+    return False
+
+
+def text_of(part: Message) -> str:
+    """The text of a part, in the charset that it names or else in the likeliest."""
+    payload = part.get_payload(decode=True)
+    content = payload[: 4 * LONGEST_TEXT] if isinstance(payload, bytes) else b""
+    for charset in (part.get_content_charset("utf-8"), "utf-8", "cp1252"):
+        try:
+            if codecs.lookup(charset).name.replace("_", "-") not in STRANGE_CODECS:
+                return content.decode(charset)
+        except (LookupError, ValueError):
+            continue
+    return content.decode("latin-1")
+
+
+def cleaned(line: str) -> str:
+    """A line as it looks: one form for each letter (NFKC), nothing invisible, single spaces."""
+    shown = (
+        letter
+        for letter in unicodedata.normalize("NFKC", line.replace("\t", " "))
+        if letter in OVERRIDES or unicodedata.category(letter) not in ("Cc", "Cf")
+    )
+    return " ".join("".join(shown).split())
+
+
+def one_line(text: str) -> str:
+    """Printable, on one line, at most 200 characters."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[:2000])
+    return " ".join(shown.split())[:200].strip()
