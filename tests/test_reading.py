@@ -341,7 +341,7 @@ def garbled(mail: bytes, data: st.DataObject) -> bytes:
         b"Content-Type: message/rfc822\r\n\r\n" * 20_000,
         b"Content-Type: multipart/mixed; boundary=b0\r\n"
         + b"".join(
-            b"\r\n--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n" % (at, at + 1) for at in range(60)
+            b"\r\n--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n" % (at, at + 1) for at in range(35)
         )
         + b"x\n" * 900_000,
         b"Content-Type: text/html\r\n\r\n" + b"<a " * 60_000,

@@ -52,7 +52,7 @@ class Effect(StrEnum):
     OWN = "own mail"
     FOR_THE_OPERATOR = "for the operator"
     NO_EFFECT = "no effect"
-    """A bounce or a complaint without a signature of ours, or a mail to an address that takes none like it."""
+    """A bounce or a complaint without a signature of ours, or to an address that takes none like it."""
 
 
 @dataclass(frozen=True)

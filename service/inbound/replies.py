@@ -152,7 +152,8 @@ def _is_signature(paragraph: list[str], names: frozenset[str]) -> bool:
         if NOTICE.match(folded(line)) and _is_notice(folded(" ".join(paragraph[at:]))):
             return True
         if words and names.issuperset(words):
-            named = True
+            # Titles stand below a whole name; a first name alone may be followed by a condition.
+            named = len(words) > 1
         elif not (_is_neutral(line) or (named and _is_title(line, words))):
             return False
     return True

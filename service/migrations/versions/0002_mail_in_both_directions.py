@@ -118,6 +118,4 @@ def _create_inbound() -> None:
     op.create_index("ix_inbound_processed_at", "inbound", ["processed_at"])
     op.create_index("ix_inbound_recipient_received_at", "inbound", ["recipient", "received_at"])
     kept = sa.text("raw IS NOT NULL")
-    op.create_index(
-        "ix_inbound_kept", "inbound", ["received_at"], sqlite_where=kept, postgresql_where=kept
-    )
+    op.create_index("ix_inbound_kept", "inbound", ["received_at"], sqlite_where=kept, postgresql_where=kept)
