@@ -23,6 +23,8 @@ import flask_mail
 from .flowed import flowed
 
 LONGEST_HEADER = 150
+# All but the spaces that keep French punctuation with its word.
+SPACES = re.compile(r"[^\S\u00a0\u202f]+")
 # Without "=" nothing in it can be taken for an encoded word.
 PLAIN = re.compile(r"[A-Za-z0-9 !#$%&'*+/?^_`{|}~.,:;@()-]*")
 # A domain is kept in ASCII (IDNA); a local part may hold any letter, which then needs SMTPUTF8 (RFC 6531).
@@ -120,7 +122,7 @@ def one_line(text: str) -> str:
     visible = "".join(
         " " if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter for letter in text
     )
-    return " ".join(visible.split())
+    return SPACES.sub(" ", visible).strip(" ")
 
 
 def _phrase(name: str) -> str:

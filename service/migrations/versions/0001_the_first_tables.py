@@ -5,7 +5,7 @@ import secrets
 import sqlalchemy as sa
 from alembic import op
 
-from service.columns import UtcDateTime
+from service.models.columns import UtcDateTime
 
 revision = "0001"
 down_revision = None
