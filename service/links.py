@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from . import decisions
@@ -38,7 +39,9 @@ def by_follow_up_link(session: Session, settings: Settings, token: str) -> Conse
 
 def by_never_link(session: Session, settings: Settings, token: str) -> OutboxMail:
     """The mail behind a "never contact me again" link. Raises BadLink."""
-    mail = session.get(OutboxMail, Tokens(settings.secret_keys).read_never(token).id)
+    named = Tokens(settings.secret_keys).read_never(token)
+    column = OutboxMail.tag if isinstance(named, str) else OutboxMail.id
+    mail = session.scalars(select(OutboxMail).where(column == named)).first()
     if mail is None:
         raise BadLink
     return mail

@@ -60,12 +60,24 @@ class Tokens:
     def read_follow_up(self, token: str) -> Link:
         return self._read("follow-up", token)
 
-    def make_never(self, mail_id: int) -> str:
-        """ "Never contact me again". Bound to the mail, so it works for as long as the mail is on record."""
-        return self._make("never", mail_id, 1)
+    def make_never(self, tag: str) -> str:
+        """ "Never contact me again". Bound to the mail, so it works for as long as the mail is on record.
 
-    def read_never(self, token: str) -> Link:
-        return self._read("never", token)
+        ``tag`` is an `OutboxMail.tag`: from two numbers one could tell how many mails others got in between.
+        """
+        return str(URLSafeSerializer(self._keys, salt="never").dumps(tag))
+
+    def read_never(self, token: str) -> str | int:
+        """The tag of a mail, or its number in a link of the time before there were tags. Raises BadLink."""
+        try:
+            match URLSafeSerializer(self._keys, salt="never").loads(token):
+                case str(tag):
+                    return tag
+                case [int(mail_id), 1]:
+                    return mail_id
+        except (BadData, ValueError):
+            pass
+        raise BadLink
 
     def make_address(self, purpose: str, tag: str, version: int) -> str:
         """What stands behind the plus sign of an address that mail comes back to.

@@ -32,6 +32,8 @@ def settings(postgresql_url: str, relay: FaultySmtp) -> Settings:
             "DATABASE_URL": postgresql_url,
             "PUBLIC_URL": "http://twoyes.test",
             "HOLD_FOR": "0s",
+            # Two hundred people in one process answer as fast as only scanners do.
+            "SUSPECT_WITHIN": "0s",
             "VERIFICATIONS_PER_DAY": "1000",
             **relay.environ,
         }

@@ -297,7 +297,7 @@ def test_whoever_did_not_ask_for_a_mail_can_unsubscribe_by_page_and_then_by_mail
     if kind not in (MailKind.ASK, MailKind.REMINDER, MailKind.FOLLOW_UP):
         assert message["List-Unsubscribe"] is None
         return
-    page = f"<https://twoyes.test/never/{tokens.make_never(7)}>"
+    page = f"<https://twoyes.test/never/{tokens.make_never(TAG)}>"
     by_mail = f"<mailto:stop+{tokens.make_address('stop', TAG, 1)}@{OURS}?subject=unsubscribe>"
     assert message["List-Unsubscribe"].split() == [f"{page},", by_mail]
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -442,7 +442,7 @@ def test_an_ask_says_who_asks_and_why_and_until_when_with_one_link_and_a_way_out
     links = re.findall(r"https://\S+", text)
     assert links == [
         f"https://twoyes.test/a/{tokens.make_answer(1, 1)}",
-        f"https://twoyes.test/never/{tokens.make_never(7)}",
+        f"https://twoyes.test/never/{tokens.make_never(TAG)}",
     ]
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service import addresses
-from service.addresses import NotOurs
+from service.addresses import NotOurs, Purpose
 from service.clock import Clock
 from service.db import Database, nudge
 from service.models import InboundMail, canonical
@@ -37,6 +37,8 @@ FIRST_PAUSE = timedelta(seconds=30)
 AT_ONCE = 100
 """How many mails one sweep takes up; the next one takes the rest."""
 LONGEST_ADDRESS, LONGEST_ID = 320, 250
+OPEN_TO_ALL = 256 * 1024
+"""Bytes of a mail to an address without a token: anybody may write there, and all of it is stored."""
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +71,14 @@ class Receipt(StrEnum):
 
 def is_ours(recipient: str, settings: Settings) -> bool:
     """Whether mail to this bare address is taken in."""
+    return _purpose(recipient, settings) is not None
+
+
+def _purpose(recipient: str, settings: Settings) -> Purpose | None:
     try:
-        addresses.read(recipient, settings)
+        return addresses.read(recipient, settings).purpose
     except (NotOurs, BadLink):
-        return False
-    return True
+        return None
 
 
 def receive(
@@ -84,9 +89,11 @@ def receive(
     ``sender`` and ``recipient`` are the bare addresses of the envelope; an empty sender is the null sender
     (RFC 5321 4.5.5). Whatever they and the bytes are, nothing is raised but a database that is away.
     """
-    if not is_ours(recipient, settings):
+    purpose = _purpose(recipient, settings)
+    if purpose is None:
         return Receipt.UNKNOWN_RECIPIENT
-    if len(raw) > settings.INBOUND_MAX_SIZE:
+    most = settings.INBOUND_MAX_SIZE
+    if len(raw) > (min(most, OPEN_TO_ALL) if purpose is Purpose.PLAIN else most):
         return Receipt.TOO_LARGE
     mail = InboundMail(
         message_id=message_id(raw),

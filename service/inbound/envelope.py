@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import email
 import email.policy
+from collections.abc import Iterable
 from email.message import Message
 from email.utils import getaddresses
 
+from service.models import canonical
 from service.settings import Settings
 
 from .entry import is_ours
@@ -22,7 +24,8 @@ def recipients(raw: bytes, settings: Settings) -> list[str]:
     """The addresses of ours that this mail was delivered to, or else is addressed to."""
     message = _head(raw)
     for names in (DELIVERED, ADDRESSED):
-        ours = [address for address in _addresses(message, names) if is_ours(address, settings)]
+        # One address may stand there in any number of spellings.
+        ours = [canonical(address) for address in _addresses(message, names) if is_ours(address, settings)]
         if ours:
             return list(dict.fromkeys(ours))
     return []
@@ -33,11 +36,23 @@ def sender(raw: bytes) -> str:
     return next(iter(_addresses(_head(raw), ("Return-Path",))), "")
 
 
+def bare(written: Iterable[str]) -> list[str]:
+    """The bare addresses in some header fields; none of a field that nobody can read."""
+    # One at a time: newer Pythons give up all of them over a single strange one.
+    return [address for value in written for address in _of_one(value) if address]
+
+
+def _of_one(value: str) -> list[str]:
+    try:
+        return [address for _, address in getaddresses([value])]
+    except Exception:
+        # The standard library's parser has more than one way to fail over a strange address.
+        return []
+
+
 def _head(raw: bytes) -> Message:
     return email.message_from_bytes(raw[:HEAD], policy=email.policy.compat32)
 
 
 def _addresses(message: Message, names: tuple[str, ...]) -> list[str]:
-    written = [str(value) for name in names for value in message.get_all(name, [])]
-    # One at a time: newer Pythons give up all of them over a single strange one.
-    return [address for value in written for _, address in getaddresses([value]) if address]
+    return bare(str(value) for name in names for value in message.get_all(name, []))

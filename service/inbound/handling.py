@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from service import addresses, introductions, wishes
 from service.addresses import NotOurs, Purpose
-from service.lifecycle import ABOUT_THE_HANDOFF, MailKind, Refused, Role
+from service.lifecycle import ABOUT_THE_HANDOFF, ConsentState, MailKind, Refused, Role
 from service.limits import NeverAgain
-from service.links import LinkReplaced
+from service.links import LinkReplaced, lock_party
 from service.mailer.render import preview
 from service.models import InboundMail, OutboxMail, canonical
 from service.results import LockedMail
@@ -83,9 +83,10 @@ def handle(session: Session, settings: Settings, inbound: InboundMail, now: date
         return
     mail = _mail_of(session, ours.tag)
     arrived = Arrived(session, settings, inbound, reading, ours.purpose, ours.version, mail, now)
-    inbound.outbox_id = mail.id if mail else None
-    inbound.detail = _evidence(reading)
+    # Nothing is written here before: to name a mail of ours locks its row, and the introduction comes first.
     inbound.outcome = _effect(arrived)
+    inbound.detail = _evidence(reading)
+    inbound.outbox_id = inbound.outbox_id or (mail.id if mail else None)
 
 
 def _mail_of(session: Session, tag: str) -> OutboxMail | None:
@@ -136,16 +137,17 @@ def _bounce(arrived: Arrived) -> Effect:
 
 def _complaint(arrived: Arrived) -> Effect:
     """Somebody pressed "this is spam" (RFC 5965): never again, for whoever the mail had gone to."""
-    effect = Effect.NO_EFFECT
+    complained_of = None
     for address in arrived.reading.ours:
         try:
             mail = _mail_of(arrived.session, addresses.read(address, arrived.settings).tag)
         except (NotOurs, BadLink):
             continue
         if mail:
-            arrived.inbound.outbox_id = mail.id
-            effect = _stop(arrived, mail)
-    return effect
+            _stop(arrived, mail)
+            complained_of = mail.id
+    arrived.inbound.outbox_id = complained_of
+    return Effect.SUPPRESSED if complained_of else Effect.NO_EFFECT
 
 
 def _stop(arrived: Arrived, mail: OutboxMail) -> Effect:
@@ -172,6 +174,9 @@ def _reply(arrived: Arrived, mail: OutboxMail) -> Effect:
 
 
 def _said(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
+    if yes and _is_overtaken(arrived, mail):
+        _send_link(arrived, mail)
+        return Effect.TOO_LATE
     try:
         # A verb that refuses has written half of what it would; the savepoint takes that back.
         with arrived.session.begin_nested():
@@ -179,6 +184,14 @@ def _said(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
     except (Refused, NeverAgain, LinkReplaced):
         _send_link(arrived, mail)
         return Effect.TOO_LATE
+
+
+def _is_overtaken(arrived: Arrived, mail: OutboxMail) -> bool:
+    """Whether the party took another step than a yes while this mail waited to be read: that one is newer."""
+    party = lock_party(arrived.session, mail)
+    if party is None or party.touched_at is None or party.touched_at <= arrived.inbound.received_at:
+        return False
+    return party.state is not ConsentState.YES or party.in_touch is False
 
 
 def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:

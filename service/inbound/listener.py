@@ -248,7 +248,8 @@ class StrictSession(SMTP):
 
         Raises Refusal.
         """
-        lines: list[bytes] = []
+        # One block and no list: a list of the shortest lines takes thirty times the room of the mail.
+        content = bytearray()
         size, flaw, begins = 0, "", True
         while True:
             line, ends = await self._line()
@@ -263,14 +264,14 @@ class StrictSession(SMTP):
             if size > self._door.settings.INBOUND_MAX_SIZE:
                 flaw = flaw or REPLIES[Receipt.TOO_LARGE]
             if flaw:
-                lines.clear()
+                content.clear()
             else:
                 # A client doubles a dot that begins a line (RFC 5321 4.5.2).
-                lines.append(line.removeprefix(b"."))
+                content += line.removeprefix(b".")
             begins = ends
         if flaw:
             raise Refusal(flaw)
-        return b"".join(lines)
+        return bytes(content)
 
     async def _line(self) -> tuple[bytes, bool]:
         """The next line, and whether it is one to its end; of a longer one, a piece."""

@@ -15,9 +15,9 @@ from email.utils import getaddresses
 
 LONGEST_FIELD = 8_000
 """Characters of a header field that are kept. The standard library takes quadratic time on longer ones."""
-LONGEST_HEADER, MOST_WORK = 200_000, 5_000_000
-"""Bytes of the header, and lines times boundaries, as each line is held against each boundary. Of a mail with
-more, only the beginning of the header is read; 30 MB of attachments are far below."""
+LONGEST_HEADER, MOST_WORK, PART = 200_000, 2_000_000, 50
+"""Bytes of the header; lines times boundaries, as each line is held against each boundary; and how many lines'
+work a part is. Of a mail with more, only the beginning of the header is read; 30 MB of attachments are below."""
 LONGEST_TEXT = 200_000
 """Bytes of a text part that are read; a longer one is not a reply that could be understood."""
 STRANGE_CODECS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
@@ -37,7 +37,9 @@ def parse(raw: bytes) -> Message:
     """The message; of one that would cost too much, the header only."""
     policy = _Forgiving()
     begins = raw[:LONGEST_HEADER]
-    work = raw.count(b"\n") * (1 + raw.lower().count(b"boundary"))
+    # A part, or a block of a delivery report, begins after one of these.
+    parts = sum(map(raw.count, (b"\n\n", b"\n\r\n", b"\n--")))
+    work = raw.count(b"\n") * (1 + raw.lower().count(b"boundary")) + parts * PART
     if work > MOST_WORK or (len(begins) < len(raw) and not re.search(rb"\n\r?\n", begins)):
         message: Message = BytesHeaderParser(policy=policy).parsebytes(begins)
         message.defects.append(MessageDefect("only its beginning was read"))

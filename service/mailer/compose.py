@@ -130,6 +130,6 @@ def _links(mail: OutboxMail, settings: Settings) -> dict[str, Any]:
     return {
         "answer_url": f"{settings.PUBLIC_URL}/a/{answer}",
         "follow_up_url": f"{settings.PUBLIC_URL}/f/{follow_up}",
-        "never_url": f"{settings.PUBLIC_URL}/never/{tokens.make_never(mail.id)}",
+        "never_url": f"{settings.PUBLIC_URL}/never/{tokens.make_never(mail.tag)}",
         "still_open": introduction.to_case().is_open,
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import json
-from email.utils import getaddresses
 from typing import Any, NamedTuple
 
 from flask import Blueprint, abort, request
@@ -92,9 +91,9 @@ def _brought() -> Brought:
     if request.mimetype == "message/rfc822":
         return _as_it_is()
     if request.is_json:
-        return _postmark(request.get_json(silent=True))
+        return _postmark(_json(request.get_data(as_text=True)))
     if "body-mime" in request.form:
-        sender, recipients = request.form.get("sender"), _addresses(request.form.getlist("recipient"))
+        sender, recipients = request.form.get("sender"), envelope.bare(request.form.getlist("recipient"))
         return Brought(_bytes(request.form["body-mime"]), sender, recipients)
     if "email" in request.form:
         return _sendgrid(request.form["email"], request.form.get("envelope", "{}"))
@@ -104,34 +103,33 @@ def _brought() -> Brought:
 def _as_it_is() -> Brought:
     said = request.args.getlist("recipient") or request.headers.getlist("X-Envelope-To")
     sender = request.args.get("sender", request.headers.get("X-Envelope-From"))
-    return Brought(request.get_data(), sender, _addresses(said))
+    return Brought(request.get_data(), sender, envelope.bare(said))
 
 
 def _postmark(said: Any) -> Brought:
     match said:
         case {"RawEmail": str(raw), "OriginalRecipient": str(recipient)}:
-            return Brought(_bytes(raw), None, _addresses([recipient]))
+            return Brought(_bytes(raw), None, envelope.bare([recipient]))
         case {"RawEmail": str(raw)}:
             return Brought(_bytes(raw), None, [])
     raise Unreadable
 
 
-def _sendgrid(raw: str, envelope: str) -> Brought:
-    try:
-        said = json.loads(envelope)
-    except ValueError:
-        raise Unreadable from None
-    match said:
+def _sendgrid(raw: str, told: str) -> Brought:
+    match _json(told):
         case {"from": str(sender), "to": [*recipients]}:
-            return Brought(_bytes(raw), sender, _addresses([str(one) for one in recipients]))
+            return Brought(_bytes(raw), sender, envelope.bare([str(one) for one in recipients]))
         case {}:
             return Brought(_bytes(raw), None, [])
     raise Unreadable
 
 
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Unreadable from None
+
+
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "replace")
-
-
-def _addresses(said: list[str]) -> list[str]:
-    return [address for _, address in getaddresses(said) if address]

@@ -6,8 +6,6 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from service import introductions, wishes
-from service.models import OutboxMail
-from service.tokens import Tokens
 from service.wishes import Wish
 
 from . import speech, wishing
@@ -16,7 +14,7 @@ from .security import hide_link
 
 pages = Blueprint("never", __name__)
 pages.before_request(hide_link)
-pages.before_request(speech.of_reader(Tokens.read_never, OutboxMail))
+pages.before_request(speech.of_recipient)
 
 
 @pages.get("/never/<token>")

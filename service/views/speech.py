@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +11,7 @@ from flask import Flask, Response, abort, g, request
 
 from service.languages import LANGUAGES, direction, spoken
 from service.lifecycle import Role
+from service.links import by_never_link
 from service.models import Consent, Introduction, OutboxMail
 from service.tokens import BadLink, Link, Tokens
 
@@ -37,6 +39,13 @@ def of_reader(read: Callable[[Tokens, str], Link], row: type[Any]) -> Callable[[
             g.language = _language_of(session.get(row, link.id))
 
     return learn
+
+
+def of_recipient() -> None:
+    """The same where the link was made for whoever got a mail."""
+    with suppress(BadLink), database().reading() as session:
+        mail = by_never_link(session, settings(), (request.view_args or {}).get("token", ""))
+        g.language = _language_of(mail)
 
 
 def chosen() -> str:
