@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-ch
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header pyproject.toml --group build --extra embedded
 
-.PHONY: help run demo test faults lint types docs translations lock
+.PHONY: help run demo test faults lint types docs screenshots translations lock
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,9 @@ types: .venv/.installed-dev ## check types
 
 docs: .venv/.installed ## write docs/settings.md from the table of settings
 	$(BIN)/twoyes settings --markdown > docs/settings.md
+
+screenshots: .venv/.installed-dev ## take the pictures in docs/images with the Chromium of this machine
+	$(BIN)/python -m tests.screenshots
 
 # Sorted, and without dates and line numbers, so that a change of one message changes a few lines. Nothing is
 # guessed: a new message comes out empty, and tests/test_languages.py tells which.

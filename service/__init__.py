@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask, request
@@ -40,6 +41,9 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flas
         WTF_CSRF_TIME_LIMIT=None,
         MAX_CONTENT_LENGTH=256 * 1024,
         SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=timedelta(days=30),
+        # Else every page would set the cookie anew, those of the two parties too.
+        SESSION_REFRESH_EACH_REQUEST=False,
         SESSION_COOKIE_SECURE=settings.PUBLIC_URL.startswith("https:"),
     )
     app.extensions["nudger"] = nudger = Nudger(settings)

@@ -64,9 +64,10 @@ def bare(settings: Settings) -> str:
 def signed(purpose: Purpose, mail: OutboxMail, settings: Settings) -> str:
     """The address for one purpose in one mail, whose ``introduction`` must be loaded.
 
-    Without INBOUND_DOMAIN nothing comes back to us, and it is MAIL_DEFAULT_SENDER for every purpose.
+    Without INBOUND_DOMAIN nothing comes back to us, and it is MAIL_DEFAULT_SENDER for every purpose. Where
+    there is no introduction, nothing that comes back would have an effect, so the address names no mail.
     """
-    if not settings.INBOUND_DOMAIN:
+    if not settings.INBOUND_DOMAIN or mail.introduction is None:
         return bare(settings)
     token = Tokens(settings.secret_keys).make_address(purpose, mail.tag, _version(mail))
     return f"{purpose}+{token}@{settings.INBOUND_DOMAIN}"
@@ -93,8 +94,7 @@ def read(address: str, settings: Settings) -> Ours:
 
 def _version(mail: OutboxMail) -> int:
     """The version of the links of the person who gets this mail."""
-    introduction = mail.introduction
-    return introduction.version if mail.to is Role.REQUESTER else introduction.consent(mail.to).version
+    return mail.case.version if mail.to is Role.REQUESTER else mail.case.consent(mail.to).version
 
 
 def _default_local(settings: Settings) -> str:

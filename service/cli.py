@@ -201,7 +201,7 @@ def mails(context: click.Context) -> None:
         return
     with _database().reading() as session:
         rows = [
-            (str(row.id), str(row.introduction_id), row.kind, row.to, row.state, row.reply)
+            (str(row.id), str(row.introduction_id or ""), row.kind, row.to, row.state, row.reply)
             for row in records.troubled_mails(session)
         ]
     _print_table(("mail", "introduction", "kind", "to", "state", "what the relay said"), rows)

@@ -23,7 +23,7 @@ from .limits import is_suppressed
 from .mailer.compose import compose
 from .mailer.smtp import Kind, Outcome, SmtpSession
 from .models import MailState, OutboxMail
-from .results import UNWANTED, LockedMail, relay_is_paused
+from .results import UNWANTED, LockedMail, is_wanted, relay_is_paused
 from .settings import Settings
 
 BATCH = 20
@@ -39,7 +39,7 @@ class Leased(NamedTuple):
     """A mail that this worker may send for as long as its lease holds."""
 
     id: int
-    introduction_id: int
+    introduction_id: int | None
     recipient: str
     lease: str
 
@@ -89,15 +89,25 @@ def retry_by_hand(session: Session, mail_id: int, now: datetime) -> None:
     row = session.get(OutboxMail, mail_id)
     if row is None:
         raise NotRetriable(f"There is no mail {mail_id}.")
-    case = decisions.lock(session, row.introduction_id).to_case()
+    if row.introduction_id is None:
+        raise NotRetriable(f"Mail {mail_id} is a link to sign in: whoever wants one asks for a new one.")
+    decisions.lock(session, row.introduction_id)
     session.refresh(row, with_for_update=True)
     if row.state not in (MailState.FAILED, MailState.UNKNOWN):
         raise NotRetriable(f"Mail {mail_id} has neither failed nor is it unknown, so it is left alone.")
-    # A case goes on as soon as it knows of a failed envelope; it cannot be told otherwise later.
-    settled = row.kind is MailKind.INTRODUCTION and row.state is MailState.FAILED
-    if settled or not lifecycle.still_wanted(case, row.kind, row.to, row.round):
+    if not may_be_retried(row):
         raise NotRetriable(f"Mail {mail_id} is not wanted any more: its case went on without it.")
     outbox.retry_by_hand(row, now)
+
+
+def may_be_retried(row: OutboxMail) -> bool:
+    """Whether anybody still has a use for a failed or unknown mail."""
+    if row.introduction is None:
+        return False
+    # A case goes on as soon as it knows of a failed envelope; it cannot be told otherwise later.
+    settled = row.kind is MailKind.INTRODUCTION and row.state is MailState.FAILED
+    case = row.introduction.to_case()
+    return not settled and lifecycle.still_wanted(case, row.kind, row.to, row.round)
 
 
 def _lease(db: Database, settings: Settings, now: datetime, ids: Sequence[int] | None) -> list[Leased]:
@@ -154,9 +164,9 @@ def _render(db: Database, settings: Settings, mail: Leased, now: datetime) -> Re
     """The mail as it is now, or None if nobody wants it any more."""
     with db.reading() as session:
         row = session.get(OutboxMail, mail.id)
-        if row is None or is_suppressed(session, row.recipient, row.introduction.requester_address):
+        if row is None or is_suppressed(session, row.recipient, row.on_behalf_of):
             return None
-        if not lifecycle.still_wanted(row.introduction.to_case(), row.kind, row.to, row.round):
+        if not is_wanted(row, settings, now):
             return None
         message = row.body if row.body is not None else compose(row, settings, now)
         return Rendered(signed(Purpose.BOUNCE, row, settings), message)
@@ -170,8 +180,9 @@ def _fence(db: Database, settings: Settings, mail: Leased, now: datetime) -> boo
             return False
         if not outbox.hand_over(session, settings, locked.row, mail.lease, now):
             return False
-        command = HandedOver(locked.row.to, locked.row.kind)
-        decisions.apply(session, settings, locked.introduction, command, now)
+        if locked.introduction:
+            command = HandedOver(locked.row.to, locked.row.kind)
+            decisions.apply(session, settings, locked.introduction, command, now)
         return True
 
 

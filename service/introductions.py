@@ -85,9 +85,6 @@ class Shared:
     looking: bool | None = None
 
 
-# --- Verbs ----------------------------------------------------------------------------------------
-
-
 def draft(request: Request, now: datetime) -> Introduction:
     """The introduction that a request would become, not saved anywhere."""
     sides = ((Role.A, request.a), (Role.B, request.b))
@@ -199,6 +196,15 @@ def correct(
     return introduction
 
 
+def remind_now(session: Session, settings: Settings, token: str, now: datetime) -> None:
+    """The one reminder that the requester allowed leaves now, for whoever may have it.
+
+    Raises lifecycle.NoReminder where none was allowed, or the time to answer is over.
+    """
+    introduction = links.lock_by_requester_link(session, settings, token)
+    decisions.apply(session, settings, introduction, lifecycle.RemindNow(), now)
+
+
 def confirm(session: Session, settings: Settings, token: str, in_touch: bool, now: datetime) -> Consent:
     """A party answers the follow-up."""
     consent = links.lock_by_follow_up_link(session, settings, token)
@@ -218,9 +224,6 @@ def choose_requester_language(session: Session, settings: Settings, token: str, 
     introduction.requester_language = _spoken_here(language)
     if introduction.requester_is:
         introduction.consent(introduction.requester_is).language = introduction.requester_language
-
-
-# --- The same by mail -----------------------------------------------------------------------------
 
 
 def answer_by_reply(
@@ -275,7 +278,7 @@ def send_link(session: Session, settings: Settings, mail: OutboxMail, now: datet
 
     False if it was sent before, nothing waits for its recipient there, or no mail may go to them.
     """
-    party, introduction = links.lock_party(session, mail), mail.introduction
+    party, introduction = links.lock_party(session, mail), mail.case
     if party is None and mail.to is not Role.REQUESTER:
         return False
     case = introduction.to_case()

@@ -65,7 +65,7 @@ def ngettext(one: str, many: str, num: int, /, **places: object) -> str:
 def moment(at: datetime, zone: ZoneInfo) -> str:
     """A date and time with its zone in the language spoken now: ``Tuesday, 24 November 2026, 14:05 UTC``."""
     at = at.astimezone(zone)
-    date = format_date(at.date(), "full", locale=_dates_of(spoken()))
+    date = format_date(at.date(), "full", locale=dates_of(spoken()))
     return gettext("%(date)s, %(time)s %(zone)s", date=date, time=f"{at:%H:%M}", zone=at.tzname())
 
 
@@ -81,6 +81,7 @@ def span(seconds: float) -> str:
     return ngettext("%(num)d second", "%(num)d seconds", whole)
 
 
-def _dates_of(language: str) -> str:
+def dates_of(language: str) -> str:
+    """The locale whose dates a language is written with."""
     # Plain English would write dates the American way, which most of its readers here do not.
     return "en_GB" if language == "en" else language

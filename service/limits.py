@@ -31,6 +31,10 @@ class NeverAgain(Exception):
     """This address asked never to be contacted again, so no answer of it can be followed by a mail."""
 
 
+class NotSuppressed(Exception):
+    """This address is not on the suppression list, or not in this way."""
+
+
 def take_turns(session: Session) -> None:
     """Let one transaction at a time ask or change the limits; taken before any introduction is locked.
 
@@ -68,6 +72,15 @@ def suppress(session: Session, email: str, now: datetime, requester: str = "") -
         session.add(Suppression(address_hash=key[0], requester_hash=of, created_at=now))
 
 
+def lift(session: Session, email: str, requester: str = "") -> None:
+    """Take an address off the suppression list: for everyone, or for one requester. Raises NotSuppressed."""
+    of = address_hash(session, requester) if requester else ""
+    row = session.get(Suppression, (address_hash(session, email), of))
+    if row is None:
+        raise NotSuppressed
+    session.delete(row)
+
+
 def check_verifications(session: Session, settings: Settings, email: str, now: datetime) -> None:
     """Raise TooManyRequests if the address had its verification mails for the last 24 hours.
 
@@ -85,7 +98,11 @@ def _verifications_per_day(session: Session, settings: Settings, email: str) -> 
     standing = select(func.count()).where(
         Report.requester_address == canonical(email), Report.dismissed_at.is_(None)
     )
-    reports = session.scalar(standing) or 0
+    return requests_per_day(settings, session.scalar(standing) or 0)
+
+
+def requests_per_day(settings: Settings, reports: int) -> int:
+    """How many requests a day are taken from an address with so many standing reports of abuse."""
     return 0 if reports >= REPORTS_BEFORE_NONE else max(settings.VERIFICATIONS_PER_DAY >> reports, 1)
 
 

@@ -77,7 +77,7 @@ def lock_by_mail(session: Session, mail: OutboxMail, version: int) -> Consent:
 
 def lock_party(session: Session, mail: OutboxMail) -> Consent | None:
     """The consent of the party that a mail went to, locked; None if it went to nobody who is a party now."""
-    introduction = decisions.lock(session, mail.introduction_id)
+    introduction = decisions.lock(session, mail.case.id)
     return introduction.party_of(mail)
 
 

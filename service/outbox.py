@@ -25,7 +25,7 @@ from .db import nudge
 from .lifecycle import ConsentState, MailKind, Role
 from .limits import suppression_of
 from .mailer.compose import introduction_message, message_id
-from .models import Consent, Introduction, MailState, OutboxMail, Suppression
+from .models import Consent, Introduction, MailState, OutboxMail, SignIn, Suppression
 from .settings import Settings
 
 DELIVER = "tasks.mail.deliver"
@@ -59,6 +59,23 @@ def enqueue(
     if row.due_at <= now:
         nudge(session, DELIVER, row.id)
     return is_new
+
+
+def enqueue_sign_in(session: Session, settings: Settings, sign_in: SignIn, now: datetime) -> None:
+    """Queue the mail with a link to sign in, the one kind that belongs to no introduction."""
+    row = OutboxMail(
+        sign_in=sign_in,
+        kind=MailKind.SIGN_IN,
+        to=Role.REQUESTER,
+        recipient=sign_in.email,
+        message_id=message_id(settings, sign_in, MailKind.SIGN_IN, Role.REQUESTER, 1),
+        created_at=now,
+        due_at=now,
+        useful_until=sign_in.created_at + settings.SIGN_IN_WITHIN,
+    )
+    session.add(row)
+    session.flush()
+    nudge(session, DELIVER, row.id)
 
 
 def take_back_introduction(session: Session, introduction: Introduction) -> None:
@@ -116,13 +133,12 @@ def release(session: Session, mail_id: int, lease: str, due_at: datetime | None 
 def hand_over(session: Session, settings: Settings, row: OutboxMail, lease: str, now: datetime) -> bool:
     """The fence: the last statement before the dot. True if the mail may go, and nobody else may send it.
 
-    The caller holds the introduction's lock and has asked `lifecycle.still_wanted`. The two yeses of an
+    The caller holds the introduction's lock and has asked `results.is_wanted`. The two yeses of an
     introduction are asked of the database once more here, and the two-yes gate stands behind that.
     """
     if wait_until(session, settings, row, now):
         return False
-    requester = row.introduction.requester_address
-    suppressed = exists(Suppression).where(suppression_of(session, row.recipient, requester))
+    suppressed = exists(Suppression).where(suppression_of(session, row.recipient, row.on_behalf_of))
     fence = _ours(row.id, lease).where(OutboxMail.state == MailState.LEASED, ~suppressed)
     if row.kind is MailKind.INTRODUCTION:
         fence = fence.where(OutboxMail.gate_a == "a", OutboxMail.gate_b == "b", *_two_yeses(row))

@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session, defer
 
-from .models import InboundMail, LedgerEntry, MailState, OutboxMail, Report
+from .inbound.entry import FAILED
+from .limits import OPEN, requests_per_day
+from .models import (
+    InboundMail,
+    Installation,
+    Introduction,
+    LedgerEntry,
+    MailState,
+    OutboxMail,
+    Report,
+    Suppression,
+)
+from .settings import Settings
+
+
+class Load(NamedTuple):
+    """How much of its limits a requester's address has used up."""
+
+    address: str
+    open: int
+    recent: int
+    """Requests in the last 24 hours."""
+    allowed: int
+    """How many of them it may make, with the reports that stand against it."""
+    reports: int
+
+    @property
+    def is_full(self) -> bool:
+        return self.recent >= self.allowed
+
+
+class LeftAlone(NamedTuple):
+    """The suppressions: how many are for everyone, how many for one requester, and the newest."""
+
+    by_everyone: int
+    by_requester: int
+    newest: list[Suppression]
 
 
 def ledger(session: Session, history: bool = False) -> list[dict[str, Any]]:
@@ -18,10 +55,25 @@ def ledger(session: Session, history: bool = False) -> list[dict[str, Any]]:
     return [_as_dict(entry) for entry in session.scalars(entries)]
 
 
-def troubled_mails(session: Session) -> list[OutboxMail]:
-    """Mails that failed for good, or of which nobody can know whether the relay took them."""
+def troubled_mails(session: Session, limit: int | None = None) -> list[OutboxMail]:
+    """Mails that failed for good, or of which nobody can know whether the relay took them.
+
+    Oldest first; with ``limit`` only so many of the newest.
+    """
     troubled = select(OutboxMail).where(OutboxMail.state.in_((MailState.FAILED, MailState.UNKNOWN)))
-    return list(session.scalars(troubled.order_by(OutboxMail.id)))
+    return list(session.scalars(troubled.order_by(OutboxMail.id.desc()).limit(limit)))[::-1]
+
+
+def waiting_mails(session: Session, limit: int) -> list[OutboxMail]:
+    """Mails that were held back or are tried again, the next one first."""
+    waiting = select(OutboxMail).where(OutboxMail.state == MailState.RETRY)
+    return list(session.scalars(waiting.order_by(OutboxMail.due_at, OutboxMail.id).limit(limit)))
+
+
+def relay_pause(session: Session, now: datetime) -> Installation | None:
+    """Until when all mail is paused, and what the relay said; None if it is not."""
+    paused = select(Installation).where(Installation.relay_paused_until > now)
+    return session.scalars(paused).first()
 
 
 def received(session: Session, limit: int) -> list[dict[str, Any]]:
@@ -39,13 +91,59 @@ def received(session: Session, limit: int) -> list[dict[str, Any]]:
             "id": row.id,
             "received_at": row.received_at.isoformat(),
             "way": row.way,
-            # What stands before the plus sign says what the address is for; behind it is the token.
-            "for": row.recipient.partition("@")[0].partition("+")[0],
+            "for": purpose(row.recipient),
             "outcome": row.outcome or "waiting",
             "failed_attempts": row.attempts,
         }
         for row in session.execute(latest.limit(limit))
     ]
+
+
+def purpose(recipient: str) -> str:
+    """What stands before the plus sign says what an address of ours is for; behind it is the token."""
+    return recipient.partition("@")[0].partition("+")[0]
+
+
+def failed_inbound(session: Session, limit: int) -> list[InboundMail]:
+    """The latest mails that arrived and could not be processed so far, or for good; without their bytes."""
+    failed = select(InboundMail).where(InboundMail.attempts > 0, InboundMail.outcome.in_(("", FAILED)))
+    newest = failed.order_by(InboundMail.id.desc()).limit(limit)
+    return list(session.scalars(newest.options(defer(InboundMail.raw))))
+
+
+def left_alone(session: Session, limit: int) -> LeftAlone:
+    """The suppression list, as far as hashes tell."""
+    everyone = select(func.count()).where(Suppression.requester_hash == "")
+    requester = select(func.count()).where(Suppression.requester_hash != "")
+    newest = select(Suppression).order_by(Suppression.created_at.desc(), Suppression.address_hash)
+    return LeftAlone(
+        session.scalar(everyone) or 0,
+        session.scalar(requester) or 0,
+        list(session.scalars(newest.limit(limit))),
+    )
+
+
+def loads(session: Session, settings: Settings, now: datetime) -> list[Load]:
+    """The requesters who have one request left for today at most, or were reported; the fullest first."""
+    recent = _requests(session, Introduction.created_at > now - timedelta(hours=24))
+    standing = select(Report.requester_address, func.count()).where(Report.dismissed_at.is_(None))
+    reports = _counts(session, standing.group_by(Report.requester_address))
+    allowed = {who: requests_per_day(settings, reports.get(who, 0)) for who in {*recent, *reports}}
+    near = [who for who in allowed if who in reports or recent[who] >= allowed[who] - 1]
+    still = _requests(session, Introduction.state.in_(OPEN), Introduction.requester_address.in_(near))
+    found = [
+        Load(who, still.get(who, 0), recent.get(who, 0), allowed[who], reports.get(who, 0)) for who in near
+    ]
+    return sorted(found, key=lambda load: (load.allowed - load.recent, load.address))
+
+
+def _requests(session: Session, *where: ColumnElement[bool]) -> dict[str, int]:
+    address = Introduction.requester_address
+    return _counts(session, select(address, func.count()).where(*where).group_by(address))
+
+
+def _counts(session: Session, counted: Select[str, int]) -> dict[str, int]:
+    return dict(session.execute(counted).all())
 
 
 def standing_reports(session: Session) -> list[Report]:

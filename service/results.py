@@ -26,32 +26,30 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LockedMail:
-    """One mail with its introduction, both locked until the transaction ends, at one moment."""
+    """One mail with its introduction, if it has one, locked until the transaction ends, at one moment."""
 
     session: Session
     settings: Settings
-    introduction: Introduction
+    introduction: Introduction | None
     row: OutboxMail
     now: datetime
 
     @classmethod
     def of(
-        cls, session: Session, settings: Settings, introduction_id: int, mail_id: int, now: datetime
+        cls, session: Session, settings: Settings, introduction_id: int | None, mail_id: int, now: datetime
     ) -> LockedMail | None:
         """Lock the introduction first, then its mail, as everybody does; None if the mail is gone."""
-        introduction = decisions.lock(session, introduction_id)
+        introduction = None if introduction_id is None else decisions.lock(session, introduction_id)
         mail = select(OutboxMail).where(OutboxMail.id == mail_id).with_for_update()
         row = session.scalars(mail.execution_options(populate_existing=True)).first()
         return cls(session, settings, introduction, row, now) if row else None
 
     def is_wanted(self) -> bool:
-        case = self.introduction.to_case()
-        wanted = lifecycle.still_wanted(case, self.row.kind, self.row.to, self.row.round)
-        return wanted and not self._is_for_nobody()
+        return is_wanted(self.row, self.settings, self.now) and not self._is_for_nobody()
 
     def _is_for_nobody(self) -> bool:
         """The address was corrected since, so that no link of the party's may go there any more."""
-        return self.row.to is not Role.REQUESTER and self.introduction.party_of(self.row) is None
+        return self.row.to is not Role.REQUESTER and self.row.case.party_of(self.row) is None
 
     def record(self, outcome: Outcome, lease: str) -> None:
         """Write the outcome of an attempt, if its lease is still the one to say so."""
@@ -90,7 +88,7 @@ class LockedMail:
         """The mail was stopped before the dot: by its case, or because its address may not get it (now)."""
         if not self.is_wanted():
             outbox.skipped(self.row, UNWANTED)
-        elif is_suppressed(self.session, self.row.recipient, self.introduction.requester_address):
+        elif is_suppressed(self.session, self.row.recipient, self.row.on_behalf_of):
             self.failed(SUPPRESSED)
         elif due_at := outbox.wait_until(self.session, self.settings, self.row, self.now):
             outbox.wait(self.row, ENOUGH, due_at)
@@ -149,14 +147,24 @@ class LockedMail:
             outbox.skipped(self.row, UNWANTED)
 
     def _tell(self, command: Accepted | Failed) -> None:
-        decisions.apply(self.session, self.settings, self.introduction, command, self.now)
+        if self.introduction:
+            decisions.apply(self.session, self.settings, self.introduction, command, self.now)
 
     def _write_event(self, name: str, reply: str) -> None:
+        if self.introduction is None:
+            return
         row = self.row
         detail = {"mail": row.kind.value, "to": row.to.value, "handover": row.handovers, "reply": reply}
         self.session.add(
             Event(introduction_id=self.introduction.id, at=self.now, actor="relay", name=name, detail=detail)
         )
+
+
+def is_wanted(row: OutboxMail, settings: Settings, now: datetime) -> bool:
+    """Whether a mail may still leave: its case says so, or the link to sign in that it carries works."""
+    if row.sign_in:
+        return row.sign_in.is_open(settings.SIGN_IN_WITHIN, now)
+    return lifecycle.still_wanted(row.case.to_case(), row.kind, row.to, row.round)
 
 
 def relay_is_paused(session: Session, now: datetime) -> bool:

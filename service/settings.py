@@ -25,6 +25,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 PLACEHOLDER = re.compile(
     r"change.?(me|this|it)|replace.?(me|this|it)|your.?secret|placeholder|insecure", re.IGNORECASE
 )
+ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")
 SHORTEST_SECRET = 16
 
 
@@ -65,6 +66,13 @@ def _comma_list(text: Any) -> Any:
     return [part.strip() for part in text.split(",") if part.strip()] if isinstance(text, str) else text
 
 
+def _addresses(text: Any) -> Any:
+    addresses = _comma_list(text)
+    if not all(ADDRESS.fullmatch(str(address)) for address in addresses):
+        raise ValueError("write bare addresses such as anna@example.org, with commas between them")
+    return addresses
+
+
 def _durations(text: Any) -> Any:
     return tuple(_positive(part) for part in _comma_list(text))
 
@@ -90,7 +98,7 @@ def _base_url(text: Any) -> Any:
 
 
 def _sender(text: Any) -> Any:
-    if not re.fullmatch(r"[!-;=?-~]+@[!-;=?-~]+", parseaddr(str(text))[1]):
+    if not ADDRESS.fullmatch(parseaddr(str(text))[1]):
         raise ValueError("write an address such as introductions@example.org, or TwoYes <address>")
     return text
 
@@ -106,6 +114,7 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 PositiveDuration = Annotated[timedelta, BeforeValidator(_positive)]
 Durations = Annotated[tuple[timedelta, ...], BeforeValidator(_durations), Field(min_length=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
 DatabaseUrl = Annotated[str, BeforeValidator(sqlalchemy_url)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
@@ -205,6 +214,13 @@ class Settings(BaseModel):
         "An answer sooner than this after its mail, or after a different answer, is asked once more: mail "
         "scanners press buttons. 0s is off.",
         validate_default=True,
+    )
+
+    OPERATORS: Addresses = setting(
+        (), "The addresses, comma-separated, whose sign-in shows the operator's page."
+    )
+    SIGN_IN_WITHIN: PositiveDuration = setting(
+        "15m", "How long a link to sign in works, from when it was asked for.", validate_default=True
     )
 
     OPEN_ASKS_PER_ADDRESS: int = setting(
@@ -366,6 +382,7 @@ _TYPE_NAMES = {
     "BaseUrl": "URL",
     "DatabaseUrl": "URL",
     "Names": "list",
+    "Addresses": "list of addresses",
     "Zone": "time zone",
     "Duration": "duration",
     "PositiveDuration": "duration",

@@ -60,6 +60,13 @@ class Tokens:
     def read_follow_up(self, token: str) -> Link:
         return self._read("follow-up", token)
 
+    def make_sign_in(self, sign_in_id: int) -> str:
+        """The page that signs in to the desk, once."""
+        return self._make("sign-in", sign_in_id, 1)
+
+    def read_sign_in(self, token: str) -> Link:
+        return self._read("sign-in", token)
+
     def make_never(self, tag: str) -> str:
         """ "Never contact me again". Bound to the mail, so it works for as long as the mail is on record.
 

@@ -7,10 +7,11 @@ turn before any introduction is locked, as everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from . import decisions, lifecycle, limits, links
@@ -35,6 +36,10 @@ WORDS = {
 """What the answer that a wish comes to keeps as the words it was given to."""
 
 
+OPERATOR = "operator"
+"""The actor of an event that an operator brought about."""
+
+
 class UnknownReport(Exception):
     """There is no report of this number that still stands."""
 
@@ -53,7 +58,7 @@ def by_mail_link(session: Session, settings: Settings, token: str, wish: Wish, n
 
 def by_mail(session: Session, settings: Settings, mail: OutboxMail, wish: Wish, now: datetime) -> None:
     """A wish of whoever a mail went to."""
-    _grant(session, settings, wish, mail.introduction, mail.to, mail.recipient, now)
+    _grant(session, settings, wish, mail.case, mail.to, mail.recipient, now)
 
 
 def never_again(session: Session, settings: Settings, email: str, now: datetime) -> None:
@@ -91,6 +96,19 @@ def dismiss_report(session: Session, report_id: int, now: datetime) -> None:
     report.dismissed_at = now
 
 
+def lift(session: Session, email: str, requester: str, now: datetime) -> None:
+    """Somebody wrote to an operator that they changed their mind: take one suppression of theirs back.
+
+    The one for everyone, or with ``requester`` the one for that requester's address. A no that came with the
+    wish stands until they change it themselves; an event beside it tells what an operator did. Raises
+    limits.NotSuppressed.
+    """
+    limits.take_turns(session)
+    limits.lift(session, email, requester)
+    for introduction in _cases_of(session, email, requester or None, Consent.method == NEVER):
+        decisions.write_event(session, introduction, lifecycle.Event("suppression lifted", OPERATOR), now)
+
+
 def _grant(
     session: Session,
     settings: Settings,
@@ -112,22 +130,32 @@ def _grant(
 def _say_no(
     session: Session, settings: Settings, wish: Wish, email: str, requester: str | None, now: datetime
 ) -> None:
-    # Locked in one order everywhere, so that two of these never wait for each other.
-    cases = (
-        select(Introduction.id)
-        .join(Consent)
-        .where(Consent.address == canonical(email), Introduction.state.in_(limits.OPEN))
-        .order_by(Introduction.id)
-    )
-    if requester is not None:
-        cases = cases.where(Introduction.requester_address == canonical(requester))
-    for introduction_id in session.scalars(cases).all():
-        introduction = decisions.lock(session, introduction_id)
+    for introduction in _cases_of(session, email, requester, Introduction.state.in_(limits.OPEN)):
         for consent in introduction.consents:
             if consent.address == canonical(email) and introduction.to_case().is_open:
                 consent.method, consent.words_shown = NEVER, WORDS[wish]
                 command = lifecycle.Answer(consent.side, yes=False, method=NEVER)
                 decisions.apply(session, settings, introduction, command, now)
+
+
+def _cases_of(
+    session: Session, email: str, requester: str | None, which: ColumnElement[bool]
+) -> Iterator[Introduction]:
+    """The introductions of an address, or of that address and a requester, each locked before it is given.
+
+    Locked in one order everywhere, so that two of these never wait for each other.
+    """
+    cases = (
+        select(Introduction.id)
+        .distinct()
+        .join(Consent)
+        .where(Consent.address == canonical(email), which)
+        .order_by(Introduction.id)
+    )
+    if requester is not None:
+        cases = cases.where(Introduction.requester_address == canonical(requester))
+    for introduction_id in session.scalars(cases).all():
+        yield decisions.lock(session, introduction_id)
 
 
 def _write_report(session: Session, introduction: Introduction, side: Role, now: datetime) -> None:

@@ -86,8 +86,8 @@ def consent_words(introduction: Introduction, role: Role) -> list[str]:
     return [
         ask_line(introduction, role),
         f"{need_lead(introduction, role)}\n{introduction.need}",
-        *_about_other(introduction, role),
-        *_about_you(introduction, role),
+        *about_other(introduction, role),
+        *about_you(introduction, role),
         _what_a_yes_shares(introduction, role),
         gettext(
             "If either of you says no, or says nothing, nothing is shared, and nobody is told who said what."
@@ -95,7 +95,8 @@ def consent_words(introduction: Introduction, role: Role) -> list[str]:
     ]
 
 
-def _about_other(introduction: Introduction, role: Role) -> list[str]:
+def about_other(introduction: Introduction, role: Role) -> list[str]:
+    """What the requester writes about the side across from ``role``, as `consent_words` has it."""
     other = introduction.other(role)
     words = []
     if other.blurb:
@@ -105,7 +106,8 @@ def _about_other(introduction: Introduction, role: Role) -> list[str]:
     return words
 
 
-def _about_you(introduction: Introduction, role: Role) -> list[str]:
+def about_you(introduction: Introduction, role: Role) -> list[str]:
+    """What the requester writes about ``role``, as `consent_words` has it."""
     you = introduction.consent(role)
     words = [f"{told_about_you(introduction, role)}\n{you.blurb}"]
     if you.endorsement:

@@ -90,7 +90,7 @@ class Story:
     def link(self, to: str, path: str = "/[raf]/") -> str:
         """The path of the newest link of a purpose that was mailed to an address."""
         for mail in reversed(self.mails(to)):
-            found = re.search(rf"http://twoyes\.test({path}\S+)", text_of(mail))
+            found = re.search(rf"{re.escape(self.settings.PUBLIC_URL)}({path}\S+)", text_of(mail))
             if found:
                 return found[1]
         raise AssertionError(f"no link {path} was mailed to {to}")

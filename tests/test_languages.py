@@ -347,7 +347,8 @@ def slips(css: str) -> list[str]:
 
 
 def test_the_style_sheet_knows_no_left_and_right() -> None:
-    assert slips((ROOT / "service/static/style.css").read_text()) == []
+    for sheet in ("style.css", "desk.css"):
+        assert slips((ROOT / "service/static" / sheet).read_text()) == []
 
 
 @pytest.mark.parametrize(

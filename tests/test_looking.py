@@ -10,6 +10,7 @@ from werkzeug.routing import Rule
 from service.settings import load
 
 from .conftest import rows
+from .desk import ask_for_link, sign_in_for_tests
 from .smtp_server import FaultySmtp
 from .story import LINDA, NATASHA, RITA, HandClock, Story
 
@@ -28,7 +29,7 @@ MOMENTS: dict[str, Play] = {
 @pytest.fixture
 def looked_at(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Iterator[Story]:
     """The story in the embedded mode, which has the most routes."""
-    story = Story({**environ, "EMBEDDED": "1", "MAILBOX": "1"}, clock, relay)
+    story = Story({**environ, "EMBEDDED": "1", "MAILBOX": "1", "OPERATORS": RITA}, clock, relay)
     yield story
     story.db.engine.dispose()
 
@@ -37,23 +38,32 @@ def paths(story: Story, rule: Rule) -> list[str]:
     """The addresses of a route: with every link that was mailed, and with one that nobody made."""
     if "token" in rule.arguments:
         links = [link for who in (RITA, LINDA, NATASHA) for link in mailed_links(story, who)]
-        tokens = [link.split("/")[2] for link in links] + ["nobody-made-this"]
+        tokens = [link.rpartition("/")[2] for link in links] + ["nobody-made-this"]
         return [rule.rule.replace("<token>", token) for token in tokens]
-    return [rule.rule.replace("<path:filename>", "style.css").replace("<key>", "nothing")]
+    return [
+        rule.rule.replace("<path:filename>", "style.css").replace("<key>", "nothing").replace("<int:id>", "1")
+    ]
 
 
 def mailed_links(story: Story, who: str) -> Iterator[str]:
-    for path in ("/r/", "/a/", "/f/", "/never/"):
+    for path in ("/r/", "/a/", "/f/", "/never/", "/desk/in/"):
         try:
             yield story.link(who, path)
         except AssertionError:
             continue
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_looking_at_any_route_leaves_every_table_as_it_was(looked_at: Story, moment: str) -> None:
+@pytest.mark.parametrize(
+    ("moment", "signed_in"), [*((moment, False) for moment in MOMENTS), ("asked", True), ("introduced", True)]
+)
+def test_looking_at_any_route_leaves_every_table_as_it_was(
+    looked_at: Story, moment: str, signed_in: bool
+) -> None:
     story = looked_at
     MOMENTS[moment](story)
+    if signed_in:
+        sign_in_for_tests(story.client, story, RITA)
+        ask_for_link(story.client, story, RITA)
     story.clock.advance(minutes=1)
     before = rows(story.db)
     visited = 0

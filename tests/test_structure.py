@@ -96,4 +96,6 @@ def _is_datetime(node: ast.expr) -> bool:
 def test_the_use_cases_know_nothing_of_pages_and_tasks() -> None:
     inner = {"introductions", "decisions", "outbox", "limits", "models", "delivery", "sweep"}
     for name in importers("flask") | importers("service.views") | importers("celery"):
-        assert Path(name).stem not in inner, f"{name} reaches outwards"
+        # A page may be called like the use cases that it calls.
+        is_page = name.startswith("service/views/")
+        assert is_page or Path(name).stem not in inner, f"{name} reaches outwards"

@@ -204,7 +204,7 @@ def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
         return Effect.IN_TOUCH if yes else Effect.NOT_IN_TOUCH
     if mail.kind not in ANSWERABLE:
         return Effect.LINK_SENT if _send_link(arrived, mail) else Effect.NOT_UNDERSTOOD
-    words = preview(mail.introduction, MailKind.ASK, mail.to, settings).text
+    words = preview(mail.case, MailKind.ASK, mail.to, settings).text
     introductions.answer_by_reply(
         session, settings, mail, arrived.version, yes, said, words, number, arrived.now
     )

@@ -12,4 +12,5 @@ from .clock import next_due_at as next_due_at
 from .commands import *  # noqa: F403
 from .rules import decide as decide
 from .wanted import still_wanted as still_wanted
+from .wanted import who_about as who_about
 from .words import *  # noqa: F403

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from .case import Case, Timing
-from .commands import Decision, Event, Mail, Tick
-from .follows import close, follow_up, introduce
-from .words import ConsentState, Envelope, MailKind, Reason, Role, State
+from .commands import Decision, Event, Tick
+from .follows import close, follow_up, introduce, may_be_reminded, remind
+from .words import ConsentState, Envelope, Reason, Role, State
 
 
 def tick(case: Case, _: Tick, now: datetime, timing: Timing) -> Decision:
@@ -37,13 +37,8 @@ def _what_time_brings(decision: Decision, now: datetime, timing: Timing) -> Deci
 
 
 def _remind(decision: Decision, now: datetime, timing: Timing) -> Decision:
-    for role, due in _reminders_due(decision.case, timing):
-        if due <= now:
-            side = replace(decision.case.side(role), reminded_at=now)
-            event = Event("reminder queued", "clock", {"to": role.value})
-            reminded = decision.case.with_side(role, side)
-            decision = decision.then(reminded, event, Mail(MailKind.REMINDER, role))
-    return decision
+    due = [role for role, moment in _reminders_due(decision.case, timing) if moment <= now]
+    return remind(decision, due, "clock", now)
 
 
 def _why_not(case: Case) -> Reason:
@@ -86,10 +81,7 @@ def _due_times(case: Case, timing: Timing) -> Iterator[datetime]:
 
 
 def _reminders_due(case: Case, timing: Timing) -> Iterator[tuple[Role, datetime]]:
-    if not case.reminders or case.a_no_stands or case.closes_at is None:
-        return
-    for role, side in case.sides:
-        if side.state is ConsentState.ASKED and side.asked_at and not side.reminded_at and not side.answers:
-            due = side.asked_at + timing.remind_after
-            if due < case.closes_at:
-                yield role, due
+    for role in may_be_reminded(case):
+        asked_at = case.side(role).asked_at
+        if asked_at and case.closes_at and asked_at + timing.remind_after < case.closes_at:
+            yield role, asked_at + timing.remind_after

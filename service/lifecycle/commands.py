@@ -49,6 +49,11 @@ class Correct:
 
 
 @dataclass(frozen=True)
+class RemindNow:
+    """The requester wants the one reminder that they allowed to leave now, for whoever may have it."""
+
+
+@dataclass(frozen=True)
 class HandedOver:
     """A mail is about to be handed to the relay: the fence."""
 
@@ -91,7 +96,9 @@ class Tick:
     """Time has passed."""
 
 
-Command = Verify | Answer | Undo | Withdraw | Correct | HandedOver | Accepted | Failed | Confirm | Tick
+Command = (
+    Verify | Answer | Undo | Withdraw | Correct | RemindNow | HandedOver | Accepted | Failed | Confirm | Tick
+)
 
 
 class Refused(Exception):
@@ -124,6 +131,10 @@ class AlreadyLeft(Refused):
 
 class NotCorrectable(Refused):
     """The address was reached, or was corrected before, or the other side is not waiting for it."""
+
+
+class NoReminder(Refused):
+    """The requester allowed no reminder, or the time to answer is over. Never because of an answer."""
 
 
 class NotIntroduced(Refused):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from .case import Case, Timing
+from .case import Case, Side, Timing
 from .commands import Decision, Event, Mail
 from .wanted import round_about
 from .words import ConsentState, Envelope, MailKind, Order, Reason, Role, State
@@ -106,6 +106,27 @@ def ask_failed(decision: Decision, to: Role) -> Decision:
     failed = case.with_side(to, replace(side, state=ConsentState.UNDELIVERABLE))
     mail = Mail(MailKind.UNDELIVERABLE, Role.REQUESTER, round_about(to, 1 + side.corrected))
     return decision.then(failed, Event("undeliverable", "relay", {"to": to.value}), mail)
+
+
+def may_be_reminded(case: Case) -> list[Role]:
+    """The sides that a reminder may go to: one at most, none after any answer, none while a no stands."""
+    if not case.reminders or case.state is not State.ASKING or case.a_no_stands:
+        return []
+    return [role for role, side in case.sides if _waits_unreminded(side)]
+
+
+def _waits_unreminded(side: Side) -> bool:
+    was_asked = side.state is ConsentState.ASKED and side.asked_at is not None
+    return was_asked and not side.reminded_at and not side.answers
+
+
+def remind(decision: Decision, roles: list[Role], actor: str, now: datetime) -> Decision:
+    """Queue the one reminder of each of these sides."""
+    for role in roles:
+        reminded = decision.case.with_side(role, replace(decision.case.side(role), reminded_at=now))
+        event = Event("reminder queued", actor, {"to": role.value})
+        decision = decision.then(reminded, event, Mail(MailKind.REMINDER, role))
+    return decision
 
 
 def follow_up(decision: Decision, now: datetime) -> Decision:

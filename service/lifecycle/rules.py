@@ -23,11 +23,13 @@ from .commands import (
     Failed,
     HandedOver,
     Mail,
+    NoReminder,
     NotAgreed,
     NotAsked,
     NotCorrectable,
     NothingToUndo,
     NotIntroduced,
+    RemindNow,
     Tick,
     TooSoon,
     Undo,
@@ -35,7 +37,7 @@ from .commands import (
     Verify,
     Withdraw,
 )
-from .follows import ask_failed, close, envelope_settled, settle, summarise
+from .follows import ask_failed, close, envelope_settled, may_be_reminded, remind, settle, summarise
 from .wanted import RECHECKS, round_about, still_wanted
 from .words import NEVER, PAGE, ConsentState, Envelope, MailKind, Order, Reason, Role, State
 
@@ -184,6 +186,15 @@ def _correct(case: Case, command: Correct, now: datetime, timing: Timing) -> Dec
     return settle(Decision(case.with_side(command.side, side), (event,)), now, timing)
 
 
+def _remind_now(case: Case, _: RemindNow, now: datetime, __: Timing) -> Decision:
+    """Taken or refused for reasons that the requester knows, so that it tells nothing of the answers."""
+    _refuse_unless_open(case)
+    if not case.reminders or case.closes_at is None or now >= case.closes_at:
+        raise NoReminder
+    decision = Decision(case, (Event("reminder asked for", Role.REQUESTER),))
+    return remind(decision, may_be_reminded(case), Role.REQUESTER, now)
+
+
 def _handed_over(case: Case, command: HandedOver, now: datetime, _: Timing) -> Decision:
     event = Event(f"{command.kind.value} handed over", "relay", {"to": command.to.value})
     if command.kind is not MailKind.INTRODUCTION:
@@ -279,6 +290,7 @@ _RULES: dict[type[Command], Callable[..., Decision]] = {
     Undo: _undo,
     Withdraw: _withdraw,
     Correct: _correct,
+    RemindNow: _remind_now,
     HandedOver: _handed_over,
     Accepted: _accepted,
     Failed: _failed,

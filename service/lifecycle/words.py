@@ -76,6 +76,8 @@ class MailKind(StrEnum):
     FOLLOW_UP = "follow_up"
     NOT_COME_ABOUT = "not_come_about"
     SUMMARY = "summary"
+    SIGN_IN = "sign_in"
+    """The one kind that belongs to no introduction, so the kernel never hears of it."""
 
 
 PAGE = "page"

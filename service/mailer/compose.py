@@ -17,12 +17,12 @@ from service import addresses
 from service.addresses import Purpose
 from service.languages import speaking
 from service.lifecycle import MailKind, Role
-from service.models import Introduction, OutboxMail
+from service.models import Introduction, OutboxMail, SignIn
 from service.settings import Settings
 from service.tokens import Tokens
 
 from .message import Address, FixedMessage
-from .render import facts, language_of, name_of, write
+from .render import facts, language_of, name_of, spans, write
 from .signing import sign
 
 UNSUBSCRIBABLE = (MailKind.ASK, MailKind.REMINDER, MailKind.FOLLOW_UP)
@@ -36,7 +36,9 @@ def compose(mail: OutboxMail, settings: Settings, now: datetime) -> bytes:
 
     ``mail.introduction`` and its consents must be loaded; nothing is read or written here.
     """
-    introduction = mail.introduction
+    if mail.sign_in:
+        return _sign_in_message(mail, mail.sign_in, settings, now)
+    introduction = mail.case
     links = _links(mail, settings)
     with speaking(language_of(introduction, mail.kind, mail.to)):
         written = write(mail.kind, facts(introduction, mail.to, settings, mail.round) | links)
@@ -49,6 +51,24 @@ def compose(mail: OutboxMail, settings: Settings, now: datetime) -> bytes:
         reply_to=[sender] if settings.INBOUND_DOMAIN else [],
         at=now,
         more=dict(_list_headers(mail, links, settings)) | _thread(mail, settings),
+        subject=written.subject,
+        text=written.text,
+        html=written.html,
+    )
+    return sign(message.as_bytes(), now, settings)
+
+
+def _sign_in_message(mail: OutboxMail, sign_in: SignIn, settings: Settings, now: datetime) -> bytes:
+    """The link to sign in. Whoever asked for it need not have a name here, nor be who gets it."""
+    token = Tokens(settings.secret_keys).make_sign_in(sign_in.id)
+    known = {"sign_in_url": f"{settings.PUBLIC_URL}/desk/in/{token}", "placeholder": False}
+    with speaking(sign_in.language):
+        written = write(mail.kind, spans(settings) | known)
+    message = FixedMessage(
+        message_id=mail.message_id,
+        sender=Address(_own_name(settings), addresses.bare(settings)),
+        to=[Address("", mail.recipient)],
+        at=now,
         subject=written.subject,
         text=written.text,
         html=written.html,
@@ -78,12 +98,12 @@ def introduction_message(introduction: Introduction, message_id: str, settings: 
     return sign(message.as_bytes(), at, settings)
 
 
-def message_id(settings: Settings, introduction: Introduction, kind: MailKind, to: Role, round: int) -> str:
+def message_id(settings: Settings, of: Introduction | SignIn, kind: MailKind, to: Role, round: int) -> str:
     """The fixed Message-ID of a mail (RFC 5322 3.6.4); the copies of the introduction are one message.
 
     It tells its kind and nothing else: a number or a time in it would tell when the other side answered.
     """
-    what = (introduction.id, introduction.created_at.timestamp(), kind.value, to.value, round)
+    what = (of.id, of.created_at.timestamp(), kind.value, to.value, round)
     key = settings.SECRET_KEY.encode()[:64]
     digest = hashlib.blake2b(repr(what).encode(), key=key, digest_size=16).hexdigest()
     return f"<{kind.value}.{digest}@{addresses.bare(settings).rpartition('@')[2]}>"
@@ -93,8 +113,8 @@ def _thread(mail: OutboxMail, settings: Settings) -> dict[str, str]:
     """A reminder stands below its ask in a mail program."""
     if mail.kind is not MailKind.REMINDER:
         return {}
-    asked = 1 + mail.introduction.consent(mail.to).corrected
-    ask = message_id(settings, mail.introduction, MailKind.ASK, mail.to, asked)
+    asked = 1 + mail.case.consent(mail.to).corrected
+    ask = message_id(settings, mail.case, MailKind.ASK, mail.to, asked)
     return {"In-Reply-To": ask, "References": ask}
 
 
@@ -113,14 +133,18 @@ def _list_headers(mail: OutboxMail, links: dict[str, Any], settings: Settings) -
 
 
 def _sender(introduction: Introduction, kind: MailKind, email: str, settings: Settings) -> Address:
-    name = parseaddr(settings.MAIL_DEFAULT_SENDER)[0] or "TwoYes"
+    name = _own_name(settings)
     if kind in ON_BEHALF:
         name = f"{introduction.requester_name} via {name}"
     return Address(name, email)
 
 
+def _own_name(settings: Settings) -> str:
+    return parseaddr(settings.MAIL_DEFAULT_SENDER)[0] or "TwoYes"
+
+
 def _links(mail: OutboxMail, settings: Settings) -> dict[str, Any]:
-    introduction, tokens = mail.introduction, Tokens(settings.secret_keys)
+    introduction, tokens = mail.case, Tokens(settings.secret_keys)
     if mail.to is Role.REQUESTER:
         token = tokens.make_requester(introduction.id, introduction.version)
         return {"requester_url": f"{settings.PUBLIC_URL}/r/{token}"}

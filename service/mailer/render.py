@@ -79,12 +79,19 @@ def facts(introduction: Introduction, role: Role, settings: Settings, round: int
         "placeholder": False,
         "closes": _moment(introduction, settings, held=False),
         "introduced_by": _moment(introduction, settings, held=True),
-        "verify_within": wording.span(settings.VERIFY_WITHIN.total_seconds()),
     }
-    known |= _names(introduction)
+    known |= _names(introduction) | spans(settings)
     if role is not Role.REQUESTER:
         known |= {"you": introduction.consent(role), "other": introduction.other(role), "role": role}
     return known
+
+
+def spans(settings: Settings) -> dict[str, str]:
+    """How long the links work that do not end with a case."""
+    return {
+        "verify_within": wording.span(settings.VERIFY_WITHIN.total_seconds()),
+        "sign_in_within": wording.span(settings.SIGN_IN_WITHIN.total_seconds()),
+    }
 
 
 def _names(introduction: Introduction) -> dict[str, str]:

@@ -94,6 +94,7 @@ def _links(introduction: Introduction) -> dict[str, Any]:
         "answer_url": f"{SITE}/a/{TOKEN}",
         "follow_up_url": f"{SITE}/f/{TOKEN}",
         "never_url": f"{SITE}/never/{TOKEN}",
+        "sign_in_url": f"{SITE}/desk/in/{TOKEN}",
         "still_open": introduction.state is not State.CLOSED,
     }
 
@@ -271,4 +272,5 @@ SAMPLES: dict[str, Sample] = {
         undelivered_by_party=(_by_linda, _lost, _CLOSED),
         nothing_by_party=(_by_linda, _CLOSED),
     ),
+    **_of(MailKind.SIGN_IN, Role.REQUESTER, plain=()),
 }

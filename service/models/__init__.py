@@ -11,6 +11,8 @@ from .base import MailState as MailState
 from .base import Need as Need
 from .base import Sought as Sought
 from .base import canonical as canonical
+from .desk import Desk as Desk
+from .desk import SignIn as SignIn
 from .introduction import Consent as Consent
 from .introduction import Event as Event
 from .introduction import Introduction as Introduction

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from service.lifecycle import MailKind, Role
 
 from .base import Base, MailState
+from .desk import SignIn
 from .introduction import Introduction
 
 
@@ -30,6 +31,7 @@ class OutboxMail(Base):
     __table_args__ = (
         UniqueConstraint("introduction_id", "kind", "recipient", "round"),
         UniqueConstraint("tag"),
+        UniqueConstraint("sign_in_id"),
         Index(
             "uq_outbox_one_introduction_for_each",
             "introduction_id",
@@ -55,6 +57,12 @@ class OutboxMail(Base):
             name="two_yeses",
         ),
         CheckConstraint("kind <> 'introduction' OR (round = 1 AND body IS NOT NULL)", name="introduced_once"),
+        # Only a link to sign in belongs to no introduction, so no introduction gets past its gate that way.
+        CheckConstraint(
+            "(introduction_id IS NULL) = (kind = 'sign_in') AND "
+            "(sign_in_id IS NOT NULL) = (kind = 'sign_in')",
+            name="belongs_to_one",
+        ),
         CheckConstraint("(state IN ('leased', 'handover')) = (lease IS NOT NULL)", name="lease"),
         Index("ix_outbox_state_due_at", "state", "due_at"),
         # How many mails an address got lately, however it was spelled, for the cap on them.
@@ -62,7 +70,8 @@ class OutboxMail(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    introduction_id: Mapped[int] = mapped_column(ForeignKey("introductions.id"))
+    introduction_id: Mapped[int | None] = mapped_column(ForeignKey("introductions.id"))
+    sign_in_id: Mapped[int | None] = mapped_column(ForeignKey("sign_ins.id"))
     kind: Mapped[MailKind]
     to: Mapped[Role]
     recipient: Mapped[str] = mapped_column(String(254))
@@ -87,7 +96,20 @@ class OutboxMail(Base):
     bounces: Mapped[int] = mapped_column(default=0)
     bounced_at: Mapped[datetime | None]
 
-    introduction: Mapped[Introduction] = relationship()
+    introduction: Mapped[Introduction | None] = relationship()
+    sign_in: Mapped[SignIn | None] = relationship()
+
+    @property
+    def case(self) -> Introduction:
+        """The introduction that this mail belongs to; every kind but the link to sign in has one."""
+        if self.introduction is None:
+            raise ValueError(f"mail {self.id} belongs to no introduction")
+        return self.introduction
+
+    @property
+    def on_behalf_of(self) -> str:
+        """The address of the requester on whose behalf this mail goes, or "" for the link to sign in."""
+        return self.introduction.requester_address if self.introduction else ""
 
 
 class InboundMail(Base):

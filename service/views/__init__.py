@@ -7,7 +7,23 @@ from flask_wtf.csrf import CSRFProtect
 
 from service import languages
 
-from . import answer, common, errors, follow_up, inbound, mails, never, request, requester, speech
+from . import (
+    answer,
+    common,
+    desk,
+    errors,
+    follow_up,
+    inbound,
+    introductions,
+    ledger,
+    mails,
+    never,
+    operator,
+    quiz,
+    request,
+    requester,
+    speech,
+)
 from .security import add_headers
 
 
@@ -22,6 +38,14 @@ def register(app: Flask) -> None:
         csrf.exempt(blueprint)
         app.register_blueprint(blueprint)
     app.register_blueprint(request.pages)
+    app.register_blueprint(desk.pages)
+    app.register_blueprint(desk.links)
+    app.register_blueprint(introductions.pages)
+    app.register_blueprint(ledger.pages)
+    app.register_blueprint(operator.pages)
+    # Nothing is stored there, so there is nothing to forge, and no cookie is needed.
+    csrf.exempt(quiz.pages)
+    app.register_blueprint(quiz.pages)
     if app.config["SETTINGS"].INBOUND_SECRET:
         csrf.exempt(inbound.pages)
         app.register_blueprint(inbound.pages)

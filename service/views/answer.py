@@ -7,7 +7,9 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from service import introductions, limits, wishes, wording
-from service.lifecycle import ConsentState, Envelope
+from service.lifecycle import ConsentState, Envelope, MailKind
+from service.mailer.masked import introduction_before
+from service.mailer.render import language_of
 from service.models import Consent, Introduction
 from service.tokens import Tokens
 
@@ -90,6 +92,8 @@ def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> s
         words=wording.consent_words(introduction, consent.side),
         has_need=wording.is_asked_about_need(introduction, consent.side),
         is_open=introduction.to_case().is_open and _may_answer(consent),
+        letter=introduction_before(introduction, consent.side, settings()),
+        letter_language=language_of(introduction, MailKind.INTRODUCTION, consent.side),
         offered=wishing.offered(introduction, consent.side),
         left_alone=_left_alone(session, consent),
         asked_again=_is_asked_again(consent),

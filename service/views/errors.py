@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, render_template
+from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -148,9 +148,11 @@ def _refused(refusal: Exception) -> ResponseReturnValue:
 
 def _expired(_: CSRFError) -> ResponseReturnValue:
     """The form was open in a browser that keeps no cookies, or keeps them no longer: ask once more."""
-    return request_page.show_again(
-        gettext("Please press the button once more: the page had been open for long.")
-    )
+    headline = gettext("Please press the button once more: the page had been open for long.")
+    if request.blueprint == request_page.pages.name:
+        return request_page.show_again(headline)
+    _, next_step = HTTP[405]
+    return render_template("error.html", headline=headline, next_step=next_step, is_good=False), 400
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:

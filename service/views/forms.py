@@ -20,7 +20,7 @@ from service import free_text
 from service.introductions import Party, Request, Shared
 from service.languages import LANGUAGES, gettext, lazy_gettext, spoken
 from service.lifecycle import Order, Role
-from service.models import Consent, FirstWriter, Need, Sought, canonical
+from service.models import Consent, FirstWriter, Introduction, Need, Sought, canonical
 
 from .checks import Allowed, Given, Mailable, NotOwnSide, OneOf, OptionalOnOwnSide
 
@@ -168,6 +168,19 @@ class RequestForm(Form):
         lazy_gettext("Send me a copy of the introduction"), default=True, false_values=OFF
     )
 
+    @classmethod
+    def of(cls, asked: Introduction) -> Self:
+        """The form as an introduction was asked for, to ask for another one like it."""
+        about = {
+            f"{side.side}_{part}": getattr(side, part)
+            for side in asked.consents
+            for part in ("name", "email", "language", "blurb", "endorsement")
+            if side.side is not asked.requester_is or part == "blurb"
+        }
+        same = ("requester_name", "requester_email", "need", "need_of", "sought", "order", "first_writer")
+        more = {name: getattr(asked, name) for name in (*same, "reminders", "cc_requester")}
+        return cls(language=spoken(), requester_is=asked.requester_is or NEITHER, **about, **more)
+
     def process(self, *given: Any, **more: Any) -> None:
         """Fill the form; after a change of the page's language, whatever had that language follows it."""
         super().process(*given, **more)
@@ -293,6 +306,19 @@ class CorrectionForm(Form):
 
     def complain(self, message: str) -> None:
         _complain(self.email, message)
+
+
+class SignInForm(Form):
+    """The address that a link to sign in goes to."""
+
+    email = _email(
+        lazy_gettext("Your email address"),
+        render_kw={"autocomplete": "email", "type": "email", "inputmode": "email"},
+    )
+
+    @property
+    def fields_with_errors(self) -> list[Field]:
+        return [field for field in self if field.errors]
 
 
 def _typed(field: Field) -> str:

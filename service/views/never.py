@@ -25,8 +25,8 @@ def show(token: str) -> ResponseReturnValue:
             "never.html",
             address=mail.recipient,
             token=token,
-            requester=mail.introduction.requester_name,
-            offered=wishing.offered(mail.introduction, mail.to),
+            requester=mail.case.requester_name,
+            offered=wishing.offered(mail.case, mail.to),
         )
 
 
@@ -35,7 +35,7 @@ def decide(token: str) -> ResponseReturnValue:
     """A button of the page, or a mail program's own: RFC 8058 has it post no wish, and follow no redirect."""
     with database().transaction() as session:
         mail = introductions.by_never_link(session, settings(), token)
-        wish = wishing.chosen(request.form.get("wish", Wish.NEVER), mail.introduction, mail.to)
-        requester = mail.introduction.requester_name
+        wish = wishing.chosen(request.form.get("wish", Wish.NEVER), mail.case, mail.to)
+        requester = mail.case.requester_name
         wishes.by_mail_link(session, settings(), token, wish, now())
     return wishing.done(wish, requester)

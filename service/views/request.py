@@ -5,20 +5,24 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service import introductions, limits
+from service import introductions, limits, overview
 from service.languages import gettext
 from service.lifecycle import MailKind, Role
 from service.mailer.render import Preview, preview
 
 from .common import database, now, settings
 from .forms import RequestForm
+from .security import keep_out_of_caches
+from .visitors import visitor
 
 pages = Blueprint("request", __name__)
 
 
 @pages.get("/")
 def show() -> ResponseReturnValue:
-    return render_template("request.html", form=RequestForm(), message="")
+    copied = request.args.get("copy", type=int)
+    form = RequestForm() if copied is None else _copy(copied)
+    return render_template("request.html", form=form, message="")
 
 
 @pages.post("/")
@@ -40,6 +44,15 @@ def requested() -> ResponseReturnValue:
 def show_again(message: str) -> ResponseReturnValue:
     """The form with everything typed kept, when it could not be taken for a reason of its own."""
     return render_template("request.html", form=RequestForm(request.form), message=message), 400
+
+
+def _copy(id: int) -> RequestForm:
+    """The form as an introduction was asked for, for whoever asked for it; for everybody else it is empty."""
+    keep_out_of_caches()
+    who = visitor()
+    with database().reading() as session:
+        introduction = overview.find(session, id, who.address) if who else None
+        return RequestForm.of(introduction) if introduction else RequestForm()
 
 
 def _send(form: RequestForm) -> ResponseReturnValue:

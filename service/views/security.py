@@ -15,8 +15,8 @@ def add_headers(response: Response) -> Response:
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer" if _is_private() else "same-origin")
-    if _is_private():
-        # The address of such a page is a credential: it must not stay in caches.
+    if _is_private() or g.get("personal", False):
+        # The address of such a page is a credential, or it is one person's: it must not stay in caches.
         response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -24,6 +24,11 @@ def add_headers(response: Response) -> Response:
 def hide_link() -> None:
     """Before every request of a page whose address is a signed link."""
     g.private = True
+
+
+def keep_out_of_caches() -> None:
+    """Before every request of a page that is for one person, who is signed in or about to be."""
+    g.personal = True
 
 
 def _is_private() -> bool:

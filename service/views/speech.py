@@ -12,7 +12,7 @@ from flask import Flask, Response, abort, g, request
 from service.languages import LANGUAGES, direction, spoken
 from service.lifecycle import Role
 from service.links import by_never_link
-from service.models import Consent, Introduction, OutboxMail
+from service.models import Consent, Introduction, OutboxMail, SignIn
 from service.tokens import BadLink, Link, Tokens
 
 from .common import database, settings
@@ -73,16 +73,18 @@ def _browsers() -> str | None:
     return next((tag for tag in wanted if tag in LANGUAGES), None)
 
 
-def _language_of(row: Introduction | Consent | OutboxMail | None) -> str | None:
+def _language_of(row: Introduction | Consent | SignIn | OutboxMail | None) -> str | None:
     match row:
         case Consent():
             return row.language
         case Introduction():
             return row.requester_language
+        case SignIn():
+            return row.language
         case OutboxMail(to=Role.REQUESTER):
-            return row.introduction.requester_language
+            return row.case.requester_language
         case OutboxMail():
-            return row.introduction.consent(row.to).language
+            return row.case.consent(row.to).language
     return None
 
 
@@ -103,8 +105,9 @@ def _words() -> dict[str, Any]:
 
 def _page_of(path: str) -> str:
     """The page that a button stands on: /a/<token>/undo belongs to /a/<token>."""
+    parts = path.strip("/").split("/")
     # Quoted, and with one slash before it, whatever was asked for can name no page elsewhere.
-    return "/" + "/".join(quote(part) for part in path.strip("/").split("/")[:2])
+    return "/" + "/".join(quote(part) for part in parts[: 3 if parts[0] == "desk" else 2])
 
 
 def _name_language(response: Response) -> Response:

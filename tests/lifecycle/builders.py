@@ -20,6 +20,7 @@ from service.lifecycle import (
     Mail,
     MailKind,
     Order,
+    RemindNow,
     Role,
     Tick,
     Timing,
@@ -48,7 +49,7 @@ SUSPECT_WITHIN = timedelta(seconds=10)
 SUSPICIOUS = replace(TIMING, suspect_within=SUSPECT_WITHIN)
 """Like `TIMING`, and an answer that is too quick for a person is asked once more."""
 
-VERIFY, WITHDRAW, TICK = Verify(), Withdraw(), Tick()
+VERIFY, WITHDRAW, REMIND_NOW, TICK = Verify(), Withdraw(), RemindNow(), Tick()
 
 
 def yes(side: Role, **more: Any) -> Answer:
@@ -81,7 +82,7 @@ def introduction_bounced(side: Role) -> Failed:
 
 def every_command() -> Iterable[Command]:
     """Every command, in every form that the kernel could tell apart."""
-    yield from (VERIFY, WITHDRAW, TICK)
+    yield from (VERIFY, WITHDRAW, REMIND_NOW, TICK)
     for side in SIDES:
         yield from (yes(side), no(side), no(side, tell_requester=True), never(side))
         yield yes(side, method="reply")

@@ -19,6 +19,7 @@ from service.lifecycle import (
     HandedOver,
     Mail,
     MailKind,
+    NoReminder,
     NotAgreed,
     NotAsked,
     NotCorrectable,
@@ -38,6 +39,7 @@ from .builders import (
     LINDA,
     MINUTE,
     NATASHA,
+    REMIND_NOW,
     RITA,
     SIDES,
     START,
@@ -367,6 +369,35 @@ def test_a_queued_reminder_is_not_wanted_any_more_after_an_answer_or_a_no_of_the
     story.meet(no(LINDA))
     assert not wants(story, MailKind.REMINDER, LINDA)
     assert not wants(story, MailKind.REMINDER, NATASHA)
+
+
+def test_the_reminder_that_rita_sends_now_is_the_only_one() -> None:
+    story = asked(reminders=True)
+    story.meet(yes(LINDA), REMIND_NOW)
+    assert story.queued(MailKind.REMINDER) == [Mail(MailKind.REMINDER, NATASHA)]
+    story.meet(REMIND_NOW)
+    story.wait(TIMING.remind_after)
+    assert len(story.queued(MailKind.REMINDER)) == 1
+
+
+def test_a_reminder_sent_now_goes_to_nobody_who_ever_answered_and_nowhere_while_a_no_stands() -> None:
+    story = asked(reminders=True)
+    story.meet(yes(LINDA), Undo(LINDA), no(NATASHA), REMIND_NOW)
+    assert not story.queued(MailKind.REMINDER)
+    story.meet(Undo(NATASHA), REMIND_NOW)
+    assert not story.queued(MailKind.REMINDER)
+
+
+def test_a_reminder_is_taken_whatever_was_answered_and_refused_only_for_what_rita_knows() -> None:
+    for answers in ([], [yes(LINDA)], [no(NATASHA)], [yes(LINDA), yes(NATASHA)]):
+        story = asked(reminders=True)
+        story.meet(*answers, REMIND_NOW)
+        assert story.events[-1] in ("reminder asked for", "reminder queued")
+        story.now = START + TIMING.answer_within
+        with pytest.raises(NoReminder):
+            story.meet(REMIND_NOW)
+    with pytest.raises(NoReminder):
+        asked().meet(REMIND_NOW)
 
 
 def test_no_ask_leaves_while_a_no_stands_and_it_leaves_when_the_no_is_taken_back() -> None:

@@ -54,17 +54,17 @@ FRESH = (ConsentState.WAITING, ConsentState.ASKED)
 # without an introduction, "unconfirmed" a closed case with one, "lapsed" a request that nobody verified.
 # Without suspicion nothing is ever too soon.
 TABLE = """
-state           | Verify             | Answer       | Undo             | Withdraw    | Correct          | HandedOver   | HandedOver (a link) | Accepted | Failed | Confirm       | Tick
-unverified      | ok TooSoon         | NotAsked     | NotAsked         | ok          | NotAsked         | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
-lapsed          | VerificationLapsed | CaseClosed   | CaseClosed       | CaseClosed  | CaseClosed       | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
-asking          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok CaseClosed | ok NotCorrectable| NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
-agreed          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok          | NotCorrectable   | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
-introducing     | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok          | NotCorrectable   | ok           | ok                  | ok       | ok     | NotIntroduced | ok
-left            | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft | AlreadyLeft      | ok           | ok                  | ok       | ok     | NotIntroduced | ok
-introduced      | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft | AlreadyLeft      | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
-confirmed       | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft | AlreadyLeft      | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
-not come about  | AlreadyVerified    | CaseClosed   | CaseClosed       | CaseClosed  | CaseClosed       | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
-unconfirmed     | AlreadyVerified    | CaseClosed   | CaseClosed       | CaseClosed  | CaseClosed       | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
+state           | Verify             | Answer       | Undo             | Withdraw    | Correct          | RemindNow     | HandedOver   | HandedOver (a link) | Accepted | Failed | Confirm       | Tick
+unverified      | ok TooSoon         | NotAsked     | NotAsked         | ok          | NotAsked         | NotAsked      | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+lapsed          | VerificationLapsed | CaseClosed   | CaseClosed       | CaseClosed  | CaseClosed       | CaseClosed    | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+asking          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok CaseClosed | ok NotCorrectable| ok NoReminder | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+agreed          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok          | NotCorrectable   | ok NoReminder | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+introducing     | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok          | NotCorrectable   | ok NoReminder | ok           | ok                  | ok       | ok     | NotIntroduced | ok
+left            | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft | AlreadyLeft      | AlreadyLeft   | ok           | ok                  | ok       | ok     | NotIntroduced | ok
+introduced      | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft | AlreadyLeft      | AlreadyLeft   | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
+confirmed       | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft | AlreadyLeft      | AlreadyLeft   | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
+not come about  | AlreadyVerified    | CaseClosed   | CaseClosed       | CaseClosed  | CaseClosed       | CaseClosed    | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+unconfirmed     | AlreadyVerified    | CaseClosed   | CaseClosed       | CaseClosed  | CaseClosed       | CaseClosed    | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
 """  # noqa: E501
 
 

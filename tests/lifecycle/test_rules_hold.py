@@ -49,6 +49,7 @@ from .builders import (
     LINDA,
     MINUTE,
     NATASHA,
+    REMIND_NOW,
     RITA,
     SIDES,
     START,
@@ -347,6 +348,10 @@ class TheWorld(RuleBasedStateMachine):
     def rita_withdraws(self) -> None:
         self.world.try_to(WITHDRAW)
 
+    @rule()
+    def rita_sends_the_reminder(self) -> None:
+        self.world.try_to(REMIND_NOW)
+
     @rule(side=sides)
     def rita_corrects_an_address(self, side: Role) -> None:
         self.world.try_to(Correct(side))
@@ -545,7 +550,7 @@ def two_lives(draw: st.DrawFn) -> tuple[dict[str, Any], list[Step], list[Step], 
         return [step for step in said if step[1].side is not about["requester_is"]]  # type: ignore[union-attr]
 
     of_side = {side: steps(side, may_agree=side is not never_agrees) for side in SIDES}
-    rita: list[Command] = [WITHDRAW, *([Correct(bad)] if bad else [])]
+    rita: list[Command] = [WITHDRAW, REMIND_NOW, *([Correct(bad)] if bad else [])]
     does = draw(st.lists(st.tuples(minutes, st.sampled_from(rita)), max_size=2))
     return about, does, life(), life(), bad
 

@@ -1,0 +1,123 @@
+"""/operator: what needs a person: mails that failed, reports of abuse, suppressions, limits, the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from service import delivery, limits, records, wishes
+from service.free_text import NotAllowed, clean_email
+from service.health import healthz
+from service.languages import gettext
+from service.models import Introduction, OutboxMail, Report
+
+from .common import database, now, settings
+from .visitors import operators_only
+
+pages = Blueprint("operator", __name__)
+
+AT_ONCE = 50
+"""How many rows of one kind the page shows."""
+
+
+@pages.get("/operator")
+@operators_only
+def show() -> ResponseReturnValue:
+    health, _ = healthz()
+    at = now()
+    with database().reading() as session:
+        return render_template(
+            "operator.html",
+            broker_is_up=health["broker"] == "up",
+            oldest_due=_since(health["oldest_queued_mail"], at),
+            oldest_arrived=_since(health["oldest_inbound_mail"], at),
+            pause=records.relay_pause(session, at),
+            troubled=_troubled(session),
+            waiting=records.waiting_mails(session, AT_ONCE),
+            purpose=records.purpose,
+            failed_inbound=records.failed_inbound(session, AT_ONCE),
+            reports=_reports(session),
+            loads=records.loads(session, settings(), at),
+            left_alone=records.left_alone(session, AT_ONCE),
+        )
+
+
+@pages.post("/operator")
+@operators_only
+def act() -> ResponseReturnValue:
+    acts: dict[str, Callable[[], str]] = {"retry": _retry, "dismiss": _dismiss, "lift": _lift}
+    # Shown once on the page; it is kept in a cookie on the way there, so it names no address.
+    flash(acts.get(request.form.get("action", ""), _unknown)())
+    return redirect(url_for("operator.show"), 303)
+
+
+def _unknown() -> NoReturn:
+    abort(400)
+
+
+def _retry() -> str:
+    mail = _number("mail")
+    try:
+        with database().transaction() as session:
+            delivery.retry_by_hand(session, mail, now())
+    except delivery.NotRetriable:
+        return gettext(
+            "Mail %(mail)d was left alone: it has left meanwhile, or nobody needs it any more.", mail=mail
+        )
+    return gettext("Mail %(mail)d is queued again and leaves in a moment.", mail=mail)
+
+
+def _dismiss() -> str:
+    report = _number("report")
+    try:
+        with database().transaction() as session:
+            wishes.dismiss_report(session, report, now())
+    except wishes.UnknownReport:
+        return gettext("Report %(report)d had been dismissed before.", report=report)
+    return gettext(
+        "Report %(report)d is dismissed and lowers no limit. Whoever reported it is still left alone.",
+        report=report,
+    )
+
+
+def _lift() -> str:
+    try:
+        email = clean_email(request.form.get("email", ""))
+        requester = request.form.get("requester", "").strip()
+        requester = clean_email(requester) if requester else ""
+        with database().transaction() as session:
+            wishes.lift(session, email, requester, now())
+    except NotAllowed as refusal:
+        return str(refusal)
+    except limits.NotSuppressed:
+        return gettext("That address is not on the list, at least not in this way. Nothing was changed.")
+    return gettext("That address may be written to again. Their earlier no stands until they change it.")
+
+
+def _number(field: str) -> int:
+    given = request.form.get(field, "")
+    # What no page of ours sends: as long as this, it would not fit any database's column.
+    if not (given.isascii() and given.isdigit() and len(given) < 10):
+        abort(400)
+    return int(given)
+
+
+def _since(age: float | None, at: datetime) -> datetime | None:
+    return None if age is None else at - timedelta(seconds=age)
+
+
+def _troubled(session: Session) -> list[tuple[OutboxMail, bool]]:
+    """The newest mails that failed, each with whether it can be tried once more."""
+    mails = reversed(records.troubled_mails(session, AT_ONCE))
+    return [(mail, delivery.may_be_retried(mail)) for mail in mails]
+
+
+def _reports(session: Session) -> list[tuple[Report, Introduction]]:
+    """The reports that stand, each with what was reported."""
+    standing = records.standing_reports(session)
+    return [(report, session.get_one(Introduction, report.introduction_id)) for report in standing]

@@ -1,0 +1,46 @@
+"""Browser tests on the system's own Chromium. Nothing is downloaded; without one they are left out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from ..smtp_server import FaultySmtp
+from ..story import RITA, HandClock, Story
+from .site import CHROMIUM, FLAGS, serving, visiting
+
+# One line of the report tells of all of them: test_chromium.py.
+collect_ignore_glob = [] if CHROMIUM else ["test_[!c]*.py"]
+
+
+# Not for the session: while Playwright runs, no other test of the process could use asyncio.
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """SQLite alone: what the databases have in common is tested without a browser."""
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'twoyes.db')}"
+
+
+@pytest.fixture
+def story(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Iterator[Story]:
+    # One person for the whole walk: the requester runs this TwoYes as well.
+    with serving({**environ, "OPERATORS": RITA}, clock, relay) as story:
+        yield story
+
+
+@pytest.fixture
+def page(chromium: Browser, story: Story) -> Iterator[Page]:
+    """A window as wide as a phone."""
+    with visiting(chromium, story) as page:
+        yield page

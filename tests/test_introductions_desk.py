@@ -1,0 +1,340 @@
+"""The requester's desk: the list, one introduction, what can be done, and who may look."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from service import overview
+from service.lifecycle import ConsentState, MailKind, State
+from service.models import Introduction
+from service.overview import Show, Standing
+
+from .desk import sign_in_for_tests
+from .smtp_server import FaultySmtp
+from .story import LINDA, NATASHA, RITA, HandClock, Story
+from .test_bounces import bounce
+
+OTHER, OPERATOR = "olga@other.test", "ops@twoyes.test"
+NEW = "natasha.orlova@interiors.test"
+ONE_OF_THEM = {"requester_is": "a", "a_name": "", "a_email": "", "a_endorsement": "", "cc_requester": ""}
+
+
+@pytest.fixture
+def desk(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Iterator[Story]:
+    """The story, with an operator."""
+    story = Story({**environ, "OPERATORS": OPERATOR, "OPEN_ASKS_PER_ADDRESS": "40"}, clock, relay)
+    yield story
+    story.db.engine.dispose()
+
+
+def enter(story: Story, email: str = RITA) -> Any:
+    """A browser in which somebody is signed in."""
+    client = story.app.test_client()
+    sign_in_for_tests(client, story, email)
+    return client
+
+
+def page(client: Any, path: str = "/desk/introductions/1") -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    return re.sub(r"</?bdi>", "", answer.get_data(as_text=True))
+
+
+def press(client: Any, action: str, **fields: str) -> int:
+    status: int = client.post("/desk/introductions/1", data={"action": action, **fields}).status_code
+    return status
+
+
+def names(text: str) -> list[str]:
+    """The headings of the list."""
+    return re.findall(r"<h2><a [^>]*>([^<]*)</a></h2>", text)
+
+
+# --- The list -------------------------------------------------------------------------------------
+
+
+def test_an_empty_desk_invites_to_the_first_request(desk: Story) -> None:
+    text = page(enter(desk, OPERATOR), "/desk")
+    assert "You have not introduced anybody yet." in text
+    assert "Search" not in text
+
+
+def test_the_list_is_the_requester_s_own_and_the_newest_comes_first(desk: Story) -> None:
+    desk.ask()
+    desk.ask(b_name="Ben Carver", b_email="ben@carver.test")
+    desk.ask(requester_email=OTHER, a_email="x@salon.test", a_name="Xenia")
+    assert names(page(enter(desk), "/desk")) == [
+        "Linda Marsh and Ben Carver",
+        "Linda Marsh and Natasha Orlova",
+    ]
+    assert names(page(enter(desk, OTHER), "/desk")) == ["Xenia and Natasha Orlova"]
+
+
+def test_names_and_needs_are_searched_and_nothing_that_a_party_wrote(desk: Story) -> None:
+    desk.ask(need="A 100% cotton cloth.")
+    desk.answer(LINDA, "yes", line="What about parquet")
+    rita = enter(desk)
+    for words, found in (("NATASHA cotton", 1), ("100%", 1), ("10_%", 0), ("parquet", 0), ("%00x", 0)):
+        assert len(names(page(rita, f"/desk?q={words}".replace("100%", "100%25")))) == found, words
+    assert "No introduction is like that." in page(rita, "/desk?q=parquet")
+
+
+def test_a_long_list_has_pages(desk: Story) -> None:
+    desk.ask()
+    with desk.db.transaction() as session:
+        first = session.get(Introduction, 1)
+        assert first
+        for _ in range(overview.PER_PAGE):
+            copied = {
+                column.name: getattr(first, column.name)
+                for column in Introduction.__table__.columns
+                if column.name != "id"
+            }
+            session.add(Introduction(**copied, consents=[]))
+            session.flush()
+    with desk.db.reading() as session:
+        # Only the rows are counted here: those made by hand have no parties.
+        found = overview.page(session, desk.settings, RITA, Show.ALL, number=99)
+    assert (found.number, found.last, found.total, len(found.lines)) == (2, 2, overview.PER_PAGE + 1, 1)
+
+
+PLAYS: dict[str, tuple[Any, Standing, Show]] = {
+    "unverified": (lambda story: story.request(), Standing.UNVERIFIED, Show.OPEN),
+    "lapsed": (lambda story: (story.request(), story.sweep(days=9)), Standing.GONE, Show.NOTHING),
+    "asked": (lambda story: story.ask(), Standing.ASKED, Show.OPEN),
+    "declined": (lambda story: (story.ask(), story.answer(LINDA, "no")), Standing.ASKED, Show.OPEN),
+    "over": (lambda story: (story.ask(), story.sweep(days=8)), Standing.NOTHING, Show.NOTHING),
+    "withdrawn": (
+        lambda story: (story.ask(), story.post(story.link(RITA, "/r/"), action="withdraw")),
+        Standing.WITHDRAWN,
+        Show.NOTHING,
+    ),
+    "withdrawn by a party": (
+        lambda story: (story.ask(**ONE_OF_THEM), story.post(story.link(RITA, "/r/"), action="withdraw")),
+        Standing.WITHDRAWN,
+        Show.NOTHING,
+    ),
+    "introduced": (lambda story: story.introduce(), Standing.INTRODUCED, Show.INTRODUCED),
+    "unconfirmed": (
+        lambda story: (story.introduce(), story.sweep(days=4), story.sweep(days=40)),
+        Standing.INTRODUCED,
+        Show.INTRODUCED,
+    ),
+    "confirmed": (
+        lambda story: (
+            story.introduce(),
+            story.sweep(days=4),
+            story.post(story.link(LINDA, "/f/"), answer="yes"),
+        ),
+        Standing.CONFIRMED,
+        Show.REFERRALS,
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", PLAYS)
+def test_each_introduction_is_shown_by_exactly_one_filter(desk: Story, moment: str) -> None:
+    play, stands, shown = PLAYS[moment]
+    play(desk)
+    with desk.db.reading() as session:
+        found = {
+            show: [line.standing for line in overview.page(session, desk.settings, RITA, show).lines]
+            for show in Show
+        }
+    assert found == {show: [stands] if show in (shown, Show.ALL) else [] for show in Show}
+
+
+# --- Who may look ---------------------------------------------------------------------------------
+
+
+def test_somebody_else_s_introduction_is_no_page(desk: Story) -> None:
+    desk.ask()
+    desk.ask(requester_email=OTHER, a_email="x@salon.test")
+    olga = enter(desk, OTHER)
+    for method in ("get", "post"):
+        for id in (1, 99, 0, 10**30):
+            answer = getattr(olga, method)(f"/desk/introductions/{id}", data={"action": "withdraw"})
+            assert answer.status_code == 404
+    assert desk.introduction().state is State.ASKING
+    assert "Linda" not in page(olga, "/?copy=1")
+    assert page(olga, f"/?copy={10**30}")
+
+
+def test_whoever_is_not_signed_in_is_asked_to(desk: Story) -> None:
+    desk.ask()
+    for path in ("/desk", "/desk/introductions/1"):
+        answer = desk.client.get(path)
+        assert answer.status_code == 303
+        assert "/desk/sign-in" in answer.location
+    assert desk.client.post("/desk/introductions/1", data={"action": "withdraw"}).status_code == 303
+    assert "linda@salon.test" not in page(desk.client, "/?copy=1")
+    assert desk.introduction().state is State.ASKING
+
+
+def test_an_operator_reads_every_event_and_mail_of_anybody_s_and_changes_nothing(desk: Story) -> None:
+    desk.ask()
+    desk.answer(LINDA, "no")
+    desk.sweep()
+    bounce(desk, MailKind.ASK, NATASHA)
+    operator = enter(desk, OPERATOR)
+    text = page(operator)
+    for word in (
+        "answer: no",
+        "ask queued",
+        "mail accepted",
+        "reply: 250",
+        "came back",
+        "550 5.1.1",
+        "bounced:",
+    ):
+        assert word in text, word
+    assert "<button" not in text.split("<main")[1]
+    assert press(operator, "withdraw") == 404
+
+
+def test_on_a_request_of_their_own_an_operator_sees_what_every_requester_sees(desk: Story) -> None:
+    desk.ask(requester_email=OPERATOR)
+    desk.answer(LINDA, "no")
+    assert "answer: no" not in page(enter(desk, OPERATOR))
+
+
+@pytest.mark.parametrize("path", ["/desk", "/desk/introductions/1", "/?copy=1"])
+def test_these_pages_are_kept_out_of_caches(desk: Story, path: str) -> None:
+    desk.ask()
+    answer = enter(desk).get(path)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+
+
+def test_a_button_without_its_proof_changes_nothing_and_says_so(desk: Story) -> None:
+    desk.ask()
+    rita = enter(desk)
+    desk.app.config["WTF_CSRF_ENABLED"] = True
+    answer = rita.post("/desk/introductions/1", data={"action": "withdraw"})
+    assert answer.status_code == 400
+    assert "Nothing was changed." in answer.get_data(as_text=True)
+    assert 'href="/desk/introductions/1"' in answer.get_data(as_text=True)
+    proof = re.search(r'name="csrf_token" value="([^"]+)"', page(rita))
+    assert proof
+    assert press(rita, "withdraw", csrf_token=proof[1]) == 303
+    assert desk.introduction().state is State.CLOSED
+
+
+# --- One introduction -----------------------------------------------------------------------------
+
+
+def test_a_request_can_be_confirmed_and_taken_back_at_the_desk(desk: Story) -> None:
+    desk.ask(a_email="x@salon.test")
+    desk.request()
+    rita = enter(desk)
+    path = "/desk/introductions/2"
+    assert "Lapses on" in page(rita, "/desk")
+    assert rita.post(path, data={"action": "verify"}).status_code == 303
+    desk.sweep()
+    assert desk.kinds(LINDA) == ["ask"]
+    assert rita.post(path, data={"action": "withdraw"}).status_code == 303
+    assert desk.introduction().state is State.CLOSED
+    assert "You withdrew this request." in page(rita, path)
+    assert rita.post(path, data={"action": "nonsense"}).status_code == 400
+
+
+def test_an_address_is_corrected_at_the_desk(desk: Story) -> None:
+    desk.ask()
+    bounce(desk, MailKind.ASK, NATASHA)
+    rita = enter(desk)
+    assert "Natasha Orlova could not be reached." in page(rita)
+    assert press(rita, "correct", side="b", email="no address") == 422
+    assert press(rita, "correct", side="b", email=LINDA) == 422
+    assert press(rita, "correct", side="b", email=NEW) == 303
+    desk.sweep()
+    assert desk.kinds(NEW) == ["ask"]
+    assert "You corrected the address of Natasha Orlova." in page(rita)
+    assert f'value="{NEW}"' in page(rita, "/?copy=1")
+
+
+def test_the_reminder_leaves_now_and_once(desk: Story) -> None:
+    desk.ask()
+    desk.answer(LINDA, "yes")
+    rita = enter(desk)
+    desk.sweep(hours=2)
+    assert "Whoever has not answered is reminded once." in page(rita)
+    assert press(rita, "remind") == 303
+    assert "Whoever has not answered" not in page(rita)
+    assert press(rita, "remind") == 303
+    desk.sweep()
+    desk.sweep(days=4)
+    assert desk.kinds(NATASHA) == ["ask", "reminder"]
+    assert "reminder" not in desk.kinds(LINDA)
+    assert desk.events().count("reminder asked for") == 2
+    assert page(rita).count("You asked for the reminder.") == 1
+
+
+def test_no_reminder_leaves_that_was_not_allowed_and_none_while_a_no_stands(desk: Story) -> None:
+    desk.ask(reminders="")
+    rita = enter(desk)
+    assert "Send it now" not in page(rita)
+    assert press(rita, "remind") == 409
+    desk.sweep(days=8)
+    desk.ask()
+    desk.answer(LINDA, "no")
+    assert rita.post("/desk/introductions/2", data={"action": "remind"}).status_code == 303
+    desk.sweep(days=5)
+    assert "reminder" not in desk.kinds(NATASHA) + desk.kinds(LINDA)
+
+
+def test_the_timeline_and_the_marks_tell_more_once_they_are_introduced(desk: Story) -> None:
+    desk.ask()
+    rita = enter(desk)
+    assert page(rita).count("Told once they are introduced") == 2
+    desk.answer(LINDA, "yes", looking="yes")
+    desk.answer(NATASHA, "yes")
+    assert page(rita).count("Told once they are introduced") == 2
+    desk.sweep(minutes=11)
+    assert "The introduction reached both." in page(rita)
+    assert "Told once they are introduced" not in page(rita)
+    assert page(rita).count('<span class="borne">Yes</span>') == 5
+    assert "we ask both whether they are in touch" in page(rita)
+    desk.sweep(days=4)
+    assert "We asked both whether they are in touch." in page(rita)
+    assert "A later one counts as well." in page(rita, "/desk")
+    desk.sweep(days=40)
+    assert "it is a lead for now" in page(rita)
+    desk.post(desk.link(LINDA, "/f/"), answer="yes")
+    assert "Confirmed: a referral" in page(rita)
+
+
+def test_a_copy_is_the_form_filled_in_as_it_was(desk: Story) -> None:
+    desk.ask(order="b_first", reminders="", a_language="de", need="Line one\n\nLine two")
+    text = page(enter(desk), "/?copy=1")
+    for typed in (
+        f'value="{RITA}"',
+        f'value="{LINDA}"',
+        'value="Natasha Orlova"',
+        "I have been her customer for ten years.",
+        "Line one\n\nLine two",
+        '<option value="de" lang="de" selected>',
+        'value="b_first" checked',
+        'name="cc_requester" value="y" checked',
+    ):
+        assert typed in text, typed
+    assert 'name="reminders" value="y" checked' not in text
+
+
+def test_a_copy_of_one_s_own_introduction_leaves_one_s_own_side_to_the_form(desk: Story) -> None:
+    desk.ask(**ONE_OF_THEM)
+    text = page(enter(desk), "/?copy=1")
+    assert 'name="requester_is" value="a" checked' in text
+    assert text.count(f'value="{RITA}"') == 1
+
+
+def test_what_others_type_cannot_bring_markup(desk: Story) -> None:
+    desk.ask(b_name="<b>Nat</b>", need="<i>Shop</i>")
+    rita = enter(desk)
+    for path in ("/desk", "/desk?q=<script>", "/desk/introductions/1"):
+        text = page(rita, path)
+        assert not {"<b>", "<i>", "<script>"} & set(re.findall(r"<[a-z]+>", text))
+    assert desk.consent(NATASHA).state is ConsentState.ASKED
