@@ -84,21 +84,29 @@ def lift(session: Session, email: str, requester: str = "") -> None:
 def check_verifications(session: Session, settings: Settings, email: str, now: datetime) -> None:
     """Raise TooManyRequests if the address had its verification mails for the last 24 hours.
 
-    How many these are falls with each report of abuse that stands against the address.
+    How many these are falls with each report of abuse that stands against the address, from the closing
+    moment of its case on; several reports stop the address at once.
     """
     since = now - timedelta(hours=24)
     recent = select(func.count()).where(
         Introduction.requester_address == canonical(email), Introduction.created_at > since
     )
-    if (session.scalar(recent) or 0) >= _verifications_per_day(session, settings, email):
+    if (session.scalar(recent) or 0) >= _verifications_per_day(session, settings, email, now):
         raise TooManyRequests
 
 
-def _verifications_per_day(session: Session, settings: Settings, email: str) -> int:
-    standing = select(func.count()).where(
-        Report.requester_address == canonical(email), Report.dismissed_at.is_(None)
+def _verifications_per_day(session: Session, settings: Settings, email: str, now: datetime) -> int:
+    standing = (
+        select(func.count())
+        .select_from(Report)
+        .join(Introduction)
+        .where(Report.requester_address == canonical(email), Report.dismissed_at.is_(None))
     )
-    return requests_per_day(settings, session.scalar(standing) or 0)
+    if (session.scalar(standing) or 0) >= REPORTS_BEFORE_NONE:
+        return 0
+    # A lower limit before the closing moment would tell the requester that one of the two had said no.
+    told = session.scalar(standing.where(Introduction.closes_at <= now)) or 0
+    return requests_per_day(settings, told)
 
 
 def requests_per_day(settings: Settings, reports: int) -> int:

@@ -72,19 +72,14 @@ class Tokens:
 
         ``tag`` is an `OutboxMail.tag`: from two numbers one could tell how many mails others got in between.
         """
-        return str(URLSafeSerializer(self._keys, salt="never").dumps(tag))
+        return self.make_address("never", tag, 1)
 
     def read_never(self, token: str) -> str | int:
         """The tag of a mail, or its number in a link of the time before there were tags. Raises BadLink."""
         try:
-            match URLSafeSerializer(self._keys, salt="never").loads(token):
-                case str(tag):
-                    return tag
-                case [int(mail_id), 1]:
-                    return mail_id
-        except (BadData, ValueError):
-            pass
-        raise BadLink
+            return self.read_address("never", token)[0]
+        except BadLink:
+            return self._read("never", token).id
 
     def make_address(self, purpose: str, tag: str, version: int) -> str:
         """What stands behind the plus sign of an address that mail comes back to.

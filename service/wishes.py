@@ -45,15 +45,31 @@ class UnknownReport(Exception):
 
 
 def by_answer_link(session: Session, settings: Settings, token: str, wish: Wish, now: datetime) -> None:
-    """A wish pressed on the answer page. Raises BadLink or LinkReplaced."""
+    """A wish pressed on the answer page. Raises BadLink, LinkReplaced or lifecycle.TooSoon."""
     consent = links.by_answer_link(session, settings, token)
+    _refuse_if_too_soon(settings, consent.introduction, consent.side, now)
     _grant(session, settings, wish, consent.introduction, consent.side, consent.email, now)
 
 
-def by_mail_link(session: Session, settings: Settings, token: str, wish: Wish, now: datetime) -> None:
-    """A wish pressed behind the link of a mail, for whoever that mail went to. Raises BadLink."""
+def by_mail_link(
+    session: Session, settings: Settings, token: str, wish: Wish, now: datetime, one_click: bool = False
+) -> None:
+    """A wish pressed behind the link of a mail, for whoever that mail went to.
+
+    ``one_click`` is a mail program's own button (RFC 8058), which scanners do not press. Raises BadLink,
+    and lifecycle.TooSoon for a button of the page.
+    """
     mail = links.by_never_link(session, settings, token)
+    if not one_click:
+        _refuse_if_too_soon(settings, mail.case, mail.to, now)
     by_mail(session, settings, mail, wish, now)
+
+
+def _refuse_if_too_soon(settings: Settings, introduction: Introduction, reader: Role, now: datetime) -> None:
+    """A scanner must not report somebody, nor wish anything in a person's name."""
+    whose = introduction if reader is Role.REQUESTER else introduction.consent(reader)
+    if decisions.timing(settings).is_too_soon(now, whose.mailed_at):
+        raise lifecycle.TooSoon
 
 
 def by_mail(session: Session, settings: Settings, mail: OutboxMail, wish: Wish, now: datetime) -> None:

@@ -212,6 +212,7 @@ def test_a_reply_from_the_mailbox_arrives_as_one_from_a_mail_program(at_home: St
     waiting = story.client.get(sent.location)
     assert "is being read" in waiting.text
     assert 'http-equiv="refresh"' in waiting.text
+    assert "look=1#reply" in waiting.text
     story.sweep()
     read = story.client.get(sent.location)
     assert "<strong>answered yes</strong>" in read.text

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.mailer.flowed import WIDTH, flowed
+from service.mailer.flowed import unflowed as paragraphs
 
 from .flowed import unflowed
 
@@ -87,3 +88,9 @@ def test_whatever_is_written_comes_back_as_it_was(typed: list[tuple[str, str]]) 
     assert unflowed(shown) == text
     for line in shown.split("\n"):
         assert len(line.rstrip(" ")) <= WIDTH + 1 or " " not in line.strip(" >")
+
+
+@given(TYPED)
+@example(f"{LONG}\n-- \n{ARABIC}\n> {LONG}\n>\nOurs.")
+def test_the_mailbox_puts_together_what_any_reader_would(text: str) -> None:
+    assert "\n".join(paragraphs(flowed(text))) == unflowed(flowed(text)).removesuffix("\n")

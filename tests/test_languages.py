@@ -381,7 +381,8 @@ def test_what_people_typed_keeps_its_own_direction_on_a_page_of_the_other(story:
     assert re.search(r'<input id="phone"[^>]* dir="ltr"', page)
     assert f'<dd dir="auto">{need}</dd>' in story.client.get(story.link(RITA, "/r/")).text
     preview = story.client.post("/?lang=ar", data={**FORM, "need": need, "action": "preview"}).text
-    assert '<div class="letter" dir="auto">' in preview
+    assert '<div class="letter" dir="auto"><div dir="auto">' in preview
+    assert f'<div dir="auto">&gt; {need}</div>' in preview
 
 
 def test_only_the_languages_that_run_from_right_to_left_are_laid_out_so() -> None:

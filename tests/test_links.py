@@ -14,19 +14,22 @@ from .story import LINDA, NATASHA, RITA, SECRET, HandClock, Story
 
 NEWER = "Zk4w-Tr8uYq1cVbN6mSd"
 PURPOSES = ("requester", "answer", "follow_up", "never", "sign_in")
-OF_ONE_ID = ("never", "sign_in")
+TAG = "00ff10203040506f"
+READ = {"never": TAG, "sign_in": Link(7, 1)}
 
 
 def make(tokens: Tokens, purpose: str) -> str:
     maker = getattr(tokens, f"make_{purpose}")
-    return str(maker(7) if purpose in OF_ONE_ID else maker(7, 3))
+    if purpose == "never":
+        return str(maker(TAG))
+    return str(maker(7) if purpose == "sign_in" else maker(7, 3))
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_a_token_is_read_for_its_own_purpose_and_refused_for_every_other(purpose: str) -> None:
     tokens = Tokens([SECRET])
     token = make(tokens, purpose)
-    assert getattr(tokens, f"read_{purpose}")(token) == Link(7, 1 if purpose in OF_ONE_ID else 3)
+    assert getattr(tokens, f"read_{purpose}")(token) == READ.get(purpose, Link(7, 3))
     for other in PURPOSES:
         if other != purpose:
             with pytest.raises(BadLink):
@@ -50,6 +53,8 @@ def test_a_token_that_was_changed_anywhere_is_refused_or_means_the_same() -> Non
 def test_garbage_is_a_bad_link_and_nothing_worse(garbage: str) -> None:
     with pytest.raises(BadLink):
         Tokens([SECRET]).read_answer(garbage)
+    with pytest.raises(BadLink):
+        Tokens([SECRET]).read_never(garbage)
 
 
 def test_a_token_of_a_fallback_key_is_accepted_and_a_new_one_is_signed_with_the_newest() -> None:

@@ -14,9 +14,9 @@ from werkzeug.test import TestResponse
 
 from service.lifecycle import ConsentState
 
-from .inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
+from .inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail, reply_address
 from .smtp_server import FaultySmtp
-from .story import LINDA, HandClock, Story
+from .story import LINDA, NATASHA, HandClock, Story
 
 SECRET = "wQ7-hook-secret-0193"
 ABUSE = f"abuse@{DOMAIN}"
@@ -119,8 +119,8 @@ def test_a_mail_above_the_limit_of_pages_and_below_its_own_is_taken(
 ) -> None:
     story = Story({**environ, "INBOUND_MAX_SIZE": "2000000"}, clock, relay)
     raw = mail("x" * 1_500_000)
-    assert outcome(rfc822(story, raw)) == (200, "stored")
-    fields = {"recipient": ABUSE, "sender": LINDA, "body-mime": raw.decode()}
+    assert outcome(rfc822(story, raw, asked(story))) == (200, "stored")
+    fields = {"recipient": reply_address(story, NATASHA), "sender": LINDA, "body-mime": raw.decode()}
     for kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
         assert outcome(post(story, data=fields, content_type=kind))[0] == 200
     assert story.client.post("/", data={"need": "x" * 600_000}).status_code == 413

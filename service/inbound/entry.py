@@ -176,11 +176,24 @@ def process(db: Database, settings: Settings, clock: Clock, ids: Sequence[int]) 
     """
     for inbound_id in ids:
         try:
-            _process_one(db, settings, clock, inbound_id)
+            if _begin(db, clock, inbound_id):
+                _process_one(db, settings, clock, inbound_id)
         except Exception:
             # One mail that we cannot handle must not keep the others waiting.
             log.exception("inbound mail %s could not be processed", inbound_id)
-            _note_failure(db, clock, inbound_id)
+
+
+def _begin(db: Database, clock: Clock, inbound_id: int) -> bool:
+    """Count an attempt before it is made: a mail that kills its worker must not be taken up for ever."""
+    with db.transaction() as session:
+        mail = _lock(session, inbound_id)
+        if mail is None:
+            return False
+        if mail.attempts >= MOST_ATTEMPTS:
+            mail.outcome, mail.processed_at = FAILED, clock()
+            return False
+        mail.attempts += 1
+        return True
 
 
 def _process_one(db: Database, settings: Settings, clock: Clock, inbound_id: int) -> None:
@@ -190,15 +203,6 @@ def _process_one(db: Database, settings: Settings, clock: Clock, inbound_id: int
             handling.handle(session, settings, mail, clock())
             mail.processed_at = clock()
             log.info("inbound mail %s: %s", inbound_id, mail.outcome)
-
-
-def _note_failure(db: Database, clock: Clock, inbound_id: int) -> None:
-    with db.transaction() as session:
-        mail = _lock(session, inbound_id)
-        if mail:
-            mail.attempts += 1
-            if mail.attempts >= MOST_ATTEMPTS:
-                mail.outcome, mail.processed_at = FAILED, clock()
 
 
 def _lock(session: Session, inbound_id: int) -> InboundMail | None:
@@ -212,7 +216,7 @@ def process_due(db: Database, settings: Settings, clock: Clock) -> None:
     now = clock()
     waited = (
         and_(InboundMail.attempts == attempts, InboundMail.received_at <= now - _wait(attempts))
-        for attempts in range(1, MOST_ATTEMPTS)
+        for attempts in range(1, MOST_ATTEMPTS + 1)
     )
     due = select(InboundMail.id).where(
         InboundMail.processed_at.is_(None), or_(InboundMail.attempts == 0, *waited)

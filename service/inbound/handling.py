@@ -187,11 +187,17 @@ def _said(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
 
 
 def _is_overtaken(arrived: Arrived, mail: OutboxMail) -> bool:
-    """Whether the party took another step than a yes while this mail waited to be read: that one is newer."""
+    """Whether the party has said something else since: when a reply was written, nobody but its writer knows.
+
+    So a yes takes back a no only in reply to a mail that was written after that no, such as its receipt.
+    """
     party = lock_party(arrived.session, mail)
-    if party is None or party.touched_at is None or party.touched_at <= arrived.inbound.received_at:
+    if party is None or party.touched_at is None:
         return False
-    return party.state is not ConsentState.YES or party.in_touch is False
+    if party.state is ConsentState.NO:
+        return mail.created_at < party.touched_at
+    changed = party.state is not ConsentState.YES or party.in_touch is False
+    return changed and party.touched_at > arrived.inbound.received_at
 
 
 def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:

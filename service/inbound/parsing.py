@@ -16,8 +16,8 @@ from email.utils import getaddresses
 LONGEST_FIELD = 8_000
 """Characters of a header field that are kept. The standard library takes quadratic time on longer ones."""
 LONGEST_HEADER, MOST_WORK, PART = 200_000, 2_000_000, 50
-"""Bytes of the header; lines times boundaries, as each line is held against each boundary; and how many lines'
-work a part is. Of a mail with more, only the beginning of the header is read; 30 MB of attachments are below."""
+"""Bytes of the header; lines times boundaries, as each line is held against each boundary; and the work of a
+part, in lines. Of a mail with more, only the beginning of the header is read; 30 MB of files are below."""
 LONGEST_TEXT = 200_000
 """Bytes of a text part that are read; a longer one is not a reply that could be understood."""
 STRANGE_CODECS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}

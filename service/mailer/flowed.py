@@ -13,11 +13,27 @@ from collections.abc import Iterator
 WIDTH = 72
 QUOTE = "> "
 SIGNATURE = "-- "
+BREAK = re.compile(r"\r\n|\r|\n")
 
 
 def flowed(text: str) -> str:
     """The text as ``format=flowed; delsp=no``. Each of its lines is a paragraph, or quoted by ``> ``."""
-    return "\n".join(line for paragraph in re.split(r"\r\n|\r|\n", text) for line in _lines(paragraph))
+    return "\n".join(line for paragraph in BREAK.split(text) for line in _lines(paragraph))
+
+
+def unflowed(text: str) -> list[str]:
+    """The paragraphs that `flowed` broke into lines; a quoted one begins with ``> ``."""
+    paragraphs: list[str] = []
+    goes_on = was_quoted = False
+    for line in BREAK.split(text.removesuffix("\n")):
+        quoted = line.startswith(">")
+        words = line if quoted else line.removeprefix(" ")
+        if goes_on and quoted == was_quoted:
+            paragraphs[-1] += words.removeprefix(QUOTE) if quoted else words
+        else:
+            paragraphs.append(words)
+        goes_on, was_quoted = line.endswith(" ") and line != SIGNATURE, quoted
+    return paragraphs
 
 
 def _lines(paragraph: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from service import wording
 from service.db import Database
+from service.mailer.flowed import unflowed
 from service.settings import Settings
 
 URL = re.compile(r"(https?://[^\s<>\"]+)")
@@ -50,8 +51,22 @@ def own(typed: str) -> Markup:
     return Markup("<bdi>{}</bdi>").format(typed)
 
 
+def letter(text: str) -> Markup:
+    """The text of a mail, each of its lines in a direction of its own."""
+    # In one block for all, a bracket of one line would be paired with that of another.
+    return Markup("").join(_line(escape(line)) for line in text.split("\n"))
+
+
 def linked(text: str) -> Markup:
-    """Plain text with its web addresses clickable, for the mailbox page."""
+    """The text of a mail as it arrived, whole paragraphs again, with its web addresses clickable."""
+    return Markup("").join(_line(_with_links(paragraph)) for paragraph in unflowed(text))
+
+
+def _line(said_in_it: Markup) -> Markup:
+    return Markup('<div dir="auto">{}</div>').format(said_in_it)
+
+
+def _with_links(text: str) -> Markup:
     return Markup("").join(_link(part) if URL.fullmatch(part) else escape(part) for part in URL.split(text))
 
 
@@ -60,7 +75,7 @@ def _link(url: str) -> Markup:
 
 
 def register(app: Flask) -> None:
-    app.jinja_env.filters.update(moment=moment, said=said, linked=linked, own=own)
+    app.jinja_env.filters.update(moment=moment, said=said, letter=letter, linked=linked, own=own)
     app.context_processor(_shared)
 
 

@@ -35,7 +35,8 @@ def decide(token: str) -> ResponseReturnValue:
     """A button of the page, or a mail program's own: RFC 8058 has it post no wish, and follow no redirect."""
     with database().transaction() as session:
         mail = introductions.by_never_link(session, settings(), token)
-        wish = wishing.chosen(request.form.get("wish", Wish.NEVER), mail.case, mail.to)
+        pressed = request.form.get("wish")
+        wish = wishing.chosen(pressed or Wish.NEVER, mail.case, mail.to)
         requester = mail.case.requester_name
-        wishes.by_mail_link(session, settings(), token, wish, now())
+        wishes.by_mail_link(session, settings(), token, wish, now(), one_click=pressed is None)
     return wishing.done(wish, requester)
