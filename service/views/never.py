@@ -36,7 +36,7 @@ def decide(token: str) -> ResponseReturnValue:
     with database().transaction() as session:
         mail = introductions.by_never_link(session, settings(), token)
         pressed = request.form.get("wish")
-        wish = wishing.chosen(pressed or Wish.NEVER, mail.introduction, mail.to)
+        wish = wishing.chosen(Wish.NEVER if pressed is None else pressed, mail.introduction, mail.to)
         requester = mail.introduction.requester_name
         wishes.by_mail_link(session, settings(), token, wish, now(), one_click=pressed is None)
     return wishing.done(wish, requester)
