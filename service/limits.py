@@ -91,11 +91,12 @@ def check_verifications(session: Session, settings: Settings, email: str, now: d
     recent = select(func.count()).where(
         Introduction.requester_address == canonical(email), Introduction.created_at > since
     )
-    if (session.scalar(recent) or 0) >= _verifications_per_day(session, settings, email, now):
+    if (session.scalar(recent) or 0) >= requests_per_day(session, settings, email, now):
         raise TooManyRequests
 
 
-def _verifications_per_day(session: Session, settings: Settings, email: str, now: datetime) -> int:
+def requests_per_day(session: Session, settings: Settings, email: str, now: datetime) -> int:
+    """How many requests are taken from an address in 24 hours."""
     standing = (
         select(func.count())
         .select_from(Report)
@@ -106,12 +107,7 @@ def _verifications_per_day(session: Session, settings: Settings, email: str, now
         return 0
     # A lower limit before the closing moment would tell the requester that one of the two had said no.
     told = session.scalar(standing.where(Introduction.closes_at <= now)) or 0
-    return requests_per_day(settings, told)
-
-
-def requests_per_day(settings: Settings, reports: int) -> int:
-    """How many requests a day are taken from an address with so many standing reports of abuse."""
-    return 0 if reports >= REPORTS_BEFORE_NONE else max(settings.VERIFICATIONS_PER_DAY >> reports, 1)
+    return max(settings.VERIFICATIONS_PER_DAY >> told, 1)
 
 
 def check_can_be_asked(session: Session, settings: Settings, introduction: Introduction) -> None:

@@ -128,7 +128,8 @@ def loads(session: Session, settings: Settings, now: datetime) -> list[Load]:
     recent = _requests(session, Introduction.created_at > now - timedelta(hours=24))
     standing = select(Report.requester_address, func.count()).where(Report.dismissed_at.is_(None))
     reports = _counts(session, standing.group_by(Report.requester_address))
-    allowed = {who: requests_per_day(settings, reports.get(who, 0)) for who in {*recent, *reports}}
+    allowed = dict.fromkeys(recent, settings.VERIFICATIONS_PER_DAY)
+    allowed |= {who: requests_per_day(session, settings, who, now) for who in reports}
     near = [who for who in allowed if who in reports or recent[who] >= allowed[who] - 1]
     still = _requests(session, Introduction.state.in_(OPEN), Introduction.requester_address.in_(near))
     found = [

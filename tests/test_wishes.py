@@ -43,7 +43,7 @@ def suppressions(story: Story) -> list[Suppression]:
 def allowed(story: Story, email: str) -> int:
     """How many requests an address may make today."""
     with story.db.reading() as session:
-        return limits._verifications_per_day(session, story.settings, email, story.clock())
+        return limits.requests_per_day(session, story.settings, email, story.clock())
 
 
 @pytest.mark.parametrize("press", [wish, wish_on_page])
