@@ -26,8 +26,6 @@ from .models import MailState, OutboxMail
 from .results import UNWANTED, LockedMail, is_wanted, relay_is_paused
 from .settings import Settings
 
-BATCH = 20
-
 log = logging.getLogger(__name__)
 
 
@@ -55,8 +53,9 @@ def deliver(db: Database, settings: Settings, clock: Clock, ids: Sequence[int] |
     """Send the mails that are due, or those of the given ids that are; returns how many were accepted."""
     accepted = 0
     with SmtpSession(settings) as smtp:
-        while batch := _lease(db, settings, clock(), ids):
-            accepted += _deliver_batch(db, settings, clock, smtp, batch)
+        # One at a time, so that a worker that is killed keeps only one mail waiting for its lease.
+        while mail := _lease(db, settings, clock(), ids):
+            accepted += _deliver_one(db, settings, clock, smtp, mail) is Kind.ACCEPTED
     return accepted
 
 
@@ -110,34 +109,10 @@ def may_be_retried(row: OutboxMail) -> bool:
     return not settled and lifecycle.still_wanted(case, row.kind, row.to, row.round)
 
 
-def _lease(db: Database, settings: Settings, now: datetime, ids: Sequence[int] | None) -> list[Leased]:
+def _lease(db: Database, settings: Settings, now: datetime, ids: Sequence[int] | None) -> Leased | None:
     with db.transaction() as session:
-        if relay_is_paused(session, now):
-            return []
-        return [
-            Leased(row.id, row.introduction_id, row.recipient, str(row.lease))
-            for row in outbox.claim(session, settings, now, BATCH, ids)
-        ]
-
-
-def _deliver_batch(
-    db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, batch: list[Leased]
-) -> int:
-    accepted = 0
-    for position, mail in enumerate(batch):
-        kind = _deliver_one(db, settings, clock, smtp, mail)
-        accepted += kind is Kind.ACCEPTED
-        if kind is Kind.RELAY:
-            # The relay is paused now; the rest of the batch waits with it, unburnt.
-            _release(db, batch[position + 1 :])
-            break
-    return accepted
-
-
-def _release(db: Database, batch: list[Leased]) -> None:
-    with db.transaction() as session:
-        for mail in batch:
-            outbox.release(session, mail.id, mail.lease)
+        row = None if relay_is_paused(session, now) else outbox.claim(session, settings, now, ids)
+        return Leased(row.id, row.introduction_id, row.recipient, str(row.lease)) if row else None
 
 
 def _deliver_one(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mail: Leased) -> Kind:

@@ -89,20 +89,15 @@ def take_back_introduction(session: Session, introduction: Introduction) -> None
 
 
 def lease_for(settings: Settings) -> timedelta:
-    """How long a lease holds: as long as a relay that is just in time needs for one mail.
-
-    A batch may take longer. Then another worker takes up the rest of it, and the fence lets only one of
-    the two send each mail: a lease that is short costs double work, one that is long keeps the mails of
-    a worker that died waiting.
-    """
+    """How long a lease holds: as long as a relay that is just in time needs for one mail."""
     return REPLIES_BEFORE_DOT * settings.MAIL_TIMEOUT
 
 
 def claim(
-    session: Session, settings: Settings, now: datetime, limit: int, ids: Sequence[int] | None = None
-) -> list[OutboxMail]:
-    """Lease up to ``limit`` mails that are due, the given ones if ids are given; oldest first."""
-    due = select(OutboxMail.id).where(
+    session: Session, settings: Settings, now: datetime, ids: Sequence[int] | None = None
+) -> OutboxMail | None:
+    """Lease the mail that has been due for longest, of ``ids`` if they are given; None if none is due."""
+    due = select(OutboxMail).where(
         or_(
             OutboxMail.state.in_(SENDABLE) & (OutboxMail.due_at <= now),
             # A lease that ran out is taken up without doubt: nothing was handed over under it.
@@ -111,15 +106,12 @@ def claim(
     )
     if ids is not None:
         due = due.where(OutboxMail.id.in_(ids))
-    due = due.order_by(OutboxMail.due_at, OutboxMail.id).limit(limit).with_for_update(skip_locked=True)
-    lease = secrets.token_hex(16)
-    taken = (
-        update(OutboxMail)
-        .where(OutboxMail.id.in_(list(session.scalars(due))))
-        .values(state=MailState.LEASED, lease=lease, leased_until=now + lease_for(settings))
-        .returning(OutboxMail)
-    )
-    return sorted(session.scalars(taken), key=lambda row: (row.due_at, row.id))
+    due = due.order_by(OutboxMail.due_at, OutboxMail.id).limit(1).with_for_update(skip_locked=True)
+    row = session.scalars(due).first()
+    if row:
+        row.state, row.lease = MailState.LEASED, secrets.token_hex(16)
+        row.leased_until = now + lease_for(settings)
+    return row
 
 
 def release(session: Session, mail_id: int, lease: str, due_at: datetime | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .faults import Run, play
 
-SHORT = Run(seed=7, introductions=36, at_once=10, answer_within=20, limit=150)
+SHORT = Run(seed=7, introductions=36, at_once=10, answer_within=40, limit=210)
 
 
 def test_nothing_is_early_or_lost_while_workers_and_web_are_killed(postgresql_url: str) -> None:
