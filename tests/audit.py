@@ -103,6 +103,8 @@ class Audit:
                 session.scalars(select(LedgerEntry).where(LedgerEntry.superseded_at.is_(None)))
             )
             self._events = list(session.scalars(select(Event).order_by(Event.id)))
+        # Nobody knew, twice, whether the relay took a mail to these.
+        self._lost = {row.recipient for row in self._outbox.values() if row.state is MailState.UNKNOWN}
         self._unknown = [event for event in self._events if event.name.startswith("handover unknown")]
         self._taken: dict[tuple[str, str], list[Taken]] = defaultdict(list)
         for mail in boxes.all():
@@ -129,8 +131,12 @@ class Audit:
     def _check_all_were_verified_once(self) -> None:
         found = Counter(introduction.requester_address for introduction in self._introductions)
         for address, case in self._cases.items():
-            if found[address] != 1:
+            if found[address] != (0 if self._never_began(case) else 1):
                 self._wrong(case, f"verified {found[address]} times")
+
+    def _never_began(self, case: Case) -> bool:
+        """Whether the requester waited for a link that was lost, so that nobody else was ever asked."""
+        return "/r/ to requester" in case.waits_for and case.address(Role.REQUESTER) in self._lost
 
     def _check_promises(self, case: Case, introduction: Introduction) -> None:
         """Said means saved: what a page called recorded is what stands."""
@@ -185,14 +191,13 @@ class Audit:
                 self.report.lost.append(f"{row.message_id}: sent on record, never taken by the relay")
 
     def _check_waiting(self) -> None:
-        """A link that never came must have a reason on record: nobody knew, twice, whether it was taken."""
-        lost = {row.recipient for row in self._outbox.values() if row.state is MailState.UNKNOWN}
+        """A link that never came must have a reason on record."""
         introduced = {i.requester_address for i in self._introductions if i.introduced_at}
         for address, case in self._cases.items():
             for link in case.waits_for:
                 who = Role(link.rpartition(" ")[2]) if link.startswith("/") else None
                 no_follow_up = link.startswith("/f/") and address not in introduced
-                if who and (no_follow_up or case.address(who) in lost):
+                if who and (no_follow_up or case.address(who) in self._lost or self._never_began(case)):
                     self.report.unheard += 1
                 else:
                     self._wrong(case, f"never came: {link}")

@@ -14,10 +14,11 @@ from .words import ConsentState, Envelope, Reason, Role, State
 
 def tick(case: Case, _: Tick, now: datetime, timing: Timing) -> Decision:
     decision = Decision(case)
-    due = next_due_at(case, timing)
-    while due is not None and due <= now:
-        decision = _what_time_brings(decision, now, timing)
-        due = next_due_at(decision.case, timing)
+    while (due := next_due_at(decision.case, timing)) and due <= now:
+        before, decision = decision.case, _what_time_brings(decision, now, timing)
+        # A step that changes nothing would be due for ever, and one case would take the worker with it.
+        if decision.case == before:
+            raise RuntimeError(f"time changes nothing for a case that is {before.state}")
     return decision
 
 
