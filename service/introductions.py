@@ -17,6 +17,7 @@ from . import decisions, lifecycle, limits, links, outbox
 from .languages import LANGUAGES
 from .lifecycle import (
     ABOUT_THE_ANSWER,
+    ABOUT_THE_END,
     ABOUT_THE_HANDOFF,
     REPLY,
     ConsentState,
@@ -276,19 +277,29 @@ def confirm_by_reply(
 def send_link(session: Session, settings: Settings, mail: OutboxMail, now: datetime) -> bool:
     """Queue the one mail that answers a reply we did not understand with the link to the page.
 
-    False if it was sent before, nothing waits for its recipient there, or no mail may go to them.
+    A reply that came too late is answered once with that. False if the mail was sent before, nothing waits
+    for its recipient there, or no mail may go to them.
     """
     party, introduction = links.lock_party(session, mail), mail.case
     if party is None and mail.to is not Role.REQUESTER:
         return False
     case = introduction.to_case()
-    introduced = party is not None and case.introduced_at is not None
-    again = lifecycle.Mail(MailKind.UNCLEAR, mail.to, ABOUT_THE_HANDOFF if introduced else ABOUT_THE_ANSWER)
+    again = lifecycle.Mail(MailKind.UNCLEAR, mail.to, _round_of_link(case, mail))
     if not lifecycle.still_wanted(case, again.kind, again.to, again.round):
         return False
     if limits.is_suppressed(session, mail.recipient, introduction.requester_address):
         return False
     return outbox.enqueue(session, settings, introduction, again, now)
+
+
+def _round_of_link(case: lifecycle.Case, mail: OutboxMail) -> int:
+    if mail.to is Role.REQUESTER:
+        return ABOUT_THE_ANSWER
+    if case.introduced_at:
+        return ABOUT_THE_HANDOFF
+    # Who replies to the word that nothing came of it knows already.
+    too_late = case.state is State.CLOSED and mail.kind in ANSWERABLE
+    return ABOUT_THE_END if too_late else ABOUT_THE_ANSWER
 
 
 def _refuse_if_never_again(session: Session, consent: Consent) -> None:

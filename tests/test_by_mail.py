@@ -232,3 +232,15 @@ def test_a_late_reply_is_recorded_and_changes_nothing(story: Story, post: Post) 
     before = story.ledger()
     assert post.reply(LINDA, "Yes") == Effect.TOO_LATE
     assert (story.ledger(), said(story, LINDA)[0]) == (before, ConsentState.ASKED)
+    assert "not open any more" in text_of(story.mails(LINDA)[-1])
+    assert post.reply(LINDA, "Hello?") == Effect.NOT_UNDERSTOOD
+    assert story.kinds(LINDA) == ["ask", "unclear"], "told once, and no more"
+
+
+def test_who_was_told_that_nothing_came_of_it_is_not_told_again(story: Story, post: Post) -> None:
+    story.ask()
+    post.reply(LINDA, "Yes")
+    story.sweep(days=8)
+    assert story.kinds(LINDA) == ["ask", "receipt", "not_come_about"]
+    assert post.reply(LINDA, "A pity!") == Effect.NOT_UNDERSTOOD
+    assert story.kinds(LINDA) == ["ask", "receipt", "not_come_about"]

@@ -27,8 +27,6 @@ from service.tokens import BadLink
 
 from .reading import Reading, Sort, Word, read
 
-ANSWERABLE = (MailKind.ASK, MailKind.REMINDER, MailKind.RECEIPT, MailKind.RECHECK, MailKind.UNCLEAR)
-
 
 class Effect(StrEnum):
     """What a mail that arrived came to."""
@@ -39,12 +37,13 @@ class Effect(StrEnum):
     NOT_IN_TOUCH = "not in touch"
     SUPPRESSED = "suppressed"
     LINK_SENT = "link sent"
-    """Not read as an answer; the person got one mail with the link."""
+    """Not read as an answer; the person got one mail with the link, or the word that it is too late."""
     NOT_UNDERSTOOD = "not understood"
     """Not read as an answer, and the link was sent before, or leads to nothing any more."""
     OTHER_SENDER = "other sender"
     DMARC_FAILED = "dmarc failed"
     TOO_LATE = "too late"
+    """An answer that cannot count any more; the person got one mail, as above."""
     BOUNCED = "bounced"
     BOUNCED_FOR_NOW = "bounced for now"
     DELAYED = "delayed"
@@ -208,7 +207,7 @@ def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
             session, settings, mail, arrived.version, yes, said, number, arrived.now
         )
         return Effect.IN_TOUCH if yes else Effect.NOT_IN_TOUCH
-    if mail.kind not in ANSWERABLE:
+    if mail.kind not in introductions.ANSWERABLE:
         return Effect.LINK_SENT if _send_link(arrived, mail) else Effect.NOT_UNDERSTOOD
     words = preview(mail.case, MailKind.ASK, mail.to, settings).text
     introductions.answer_by_reply(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .case import Case, Side
-from .words import ABOUT_THE_HANDOFF, ConsentState, MailKind, Role, State
+from .words import ABOUT_THE_END, ABOUT_THE_HANDOFF, ConsentState, MailKind, Role, State
 
 RECHECKS = 3
 """How often one side is asked to answer once more, because an answer came too quickly for a person."""
@@ -51,9 +51,14 @@ def _may_be_reminded(side: Side) -> bool:
 
 
 def _has_something_to_do(case: Case, to: Role, round: int) -> bool:
-    """Whether there is a button on the page of whoever replied with something that was not understood."""
+    """Whether there is a button on the page of whoever replied with something that was not understood.
+
+    When it is too late for any button, they are told just that.
+    """
     if to is Role.REQUESTER:
         return case.state is State.UNVERIFIED or case.is_open
+    if round == ABOUT_THE_END:
+        return case.state is State.CLOSED and case.introduced_at is None
     side = case.side(to)
     if round == ABOUT_THE_HANDOFF:
         return case.followed_up_at is not None and side.in_touch is None

@@ -86,5 +86,6 @@ NEVER = "never"
 """The method of an answer given by "never contact me again", or by a report of abuse."""
 REPLY = "reply"
 """The method of an answer given by a reply to one of our mails."""
-ABOUT_THE_ANSWER, ABOUT_THE_HANDOFF = 1, 2
-"""The rounds of `MailKind.UNCLEAR`: the link once more before the introduction, and once more after it."""
+ABOUT_THE_ANSWER, ABOUT_THE_HANDOFF, ABOUT_THE_END = 1, 2, 3
+"""The rounds of `MailKind.UNCLEAR`: the link once more before the introduction, once more after it, and a
+word to somebody who replies when it is too late."""

@@ -18,7 +18,16 @@ from markupsafe import Markup
 
 from service import wording
 from service.languages import direction, gettext, ngettext, speaking, spoken
-from service.lifecycle import ABOUT_THE_HANDOFF, ConsentState, Envelope, MailKind, Order, Role, State
+from service.lifecycle import (
+    ABOUT_THE_END,
+    ABOUT_THE_HANDOFF,
+    ConsentState,
+    Envelope,
+    MailKind,
+    Order,
+    Role,
+    State,
+)
 from service.models import Consent, Introduction
 from service.settings import Settings
 
@@ -73,6 +82,7 @@ def facts(introduction: Introduction, role: Role, settings: Settings, round: int
         "sides": introduction.consents,
         "is_party": introduction.requester_is is not None,
         "after": round == ABOUT_THE_HANDOFF,
+        "too_late": round == ABOUT_THE_END,
         "replies": settings.INBOUND_DOMAIN is not None,
         "ended": _ending(introduction),
         "correctable": any(not side.corrected for side in _unreachable(introduction.consents)),

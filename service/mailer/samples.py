@@ -14,7 +14,16 @@ from typing import Any
 
 from service import addresses
 from service.languages import speaking
-from service.lifecycle import ABOUT_THE_HANDOFF, ConsentState, Envelope, MailKind, Order, Role, State
+from service.lifecycle import (
+    ABOUT_THE_END,
+    ABOUT_THE_HANDOFF,
+    ConsentState,
+    Envelope,
+    MailKind,
+    Order,
+    Role,
+    State,
+)
 from service.models import Consent, FirstWriter, Introduction, Need, Sought
 from service.settings import Settings
 
@@ -237,6 +246,7 @@ SAMPLES: dict[str, Sample] = {
         MailKind.UNCLEAR,
         asked=_unclear(Role.A),
         followed_up=_unclear(Role.A, ABOUT_THE_HANDOFF, _introduced),
+        too_late=_unclear(Role.A, ABOUT_THE_END, _CLOSED),
         requester=_unclear(Role.REQUESTER),
     ),
     **_of(
