@@ -234,6 +234,12 @@ def test_the_switch_of_an_error_page_leads_nowhere_else(story: Story, path: str)
     assert re.fullmatch(r"/[\w.%][\w./%=-]*\?lang=de", targets[0]), targets
 
 
+def test_the_switch_keeps_what_was_asked_for(story: Story) -> None:
+    page = story.client.get('/lead-or-referral?from=2026-01&to=a%26b"&lang=fr&page=2').text
+    targets = re.findall(r'<a href="([^"]*)" lang="de"', page)
+    assert targets == ["/lead-or-referral?from=2026-01&amp;to=a%26b%22&amp;lang=de&amp;page=2"]
+
+
 # --- A language of one's own --------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, abort, g, request
 
@@ -100,7 +100,14 @@ def _words() -> dict[str, Any]:
         "direction": direction(spoken()),
         "languages": LANGUAGES,
         "page": _page_of(request.path),
+        "in_language": _in_language,
     }
+
+
+def _in_language(tag: str) -> str:
+    """The address of this page in another language, with whatever else was asked for: a span, a search."""
+    asked = request.args.to_dict(flat=False) | {"lang": [tag]}
+    return f"{_page_of(request.path)}?{urlencode(asked, doseq=True)}"
 
 
 def _page_of(path: str) -> str:
