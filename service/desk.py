@@ -13,7 +13,6 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from . import limits, outbox
-from .db import nudge
 from .models import Desk, Introduction, SignIn, canonical
 from .settings import Settings
 from .tokens import BadLink, Tokens
@@ -63,14 +62,14 @@ def ask_for_link(session: Session, settings: Settings, address: str, language: s
     limits.take_turns(session)
     had_enough = any(_links_since(session, address, now - span) >= most for span, most in MOST)
     email = email_on_record(session, settings, address)
-    if email is None or had_enough:
-        # A nudge for no mail: the time that the broker takes must not tell who has a desk.
-        nudge(session, outbox.DELIVER, 0)
-        return
-    sign_in = SignIn(address=canonical(address), email=email, language=language, created_at=now)
+    sign_in = SignIn(address=canonical(address), email=email or address, language=language, created_at=now)
     session.add(sign_in)
     session.flush()
-    outbox.enqueue_sign_in(session, settings, sign_in, now)
+    mail = outbox.enqueue_sign_in(session, settings, sign_in, now)
+    if email is None or had_enough:
+        # Written, and taken back: the time that this takes must not tell who has a desk.
+        session.delete(mail)
+        session.delete(sign_in)
 
 
 def by_link(session: Session, settings: Settings, token: str, now: datetime) -> SignIn:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from .lifecycle import ConsentState, State
+from .lifecycle import State
 from .models import Consent, Installation, Introduction, Report, Suppression, canonical
 from .settings import Settings
 
@@ -121,19 +121,24 @@ def check_can_be_asked(session: Session, settings: Settings, introduction: Intro
 
 def check_address(session: Session, settings: Settings, email: str, requester: str) -> None:
     """Raise CannotBeAsked if one more ask must not go to this address."""
-    open_asks = _open_consents(email, ConsentState.WAITING, ConsentState.ASKED)
-    too_many = (session.scalar(open_asks) or 0) >= settings.OPEN_ASKS_PER_ADDRESS
+    too_many = _open_asks(session, email) >= settings.OPEN_ASKS_PER_ADDRESS
     if too_many or is_suppressed(session, email, requester):
         raise CannotBeAsked
 
 
-def _open_consents(email: str, *states: ConsentState) -> Select[int]:
-    return (
+def _open_asks(session: Session, email: str) -> int:
+    """In how many open cases somebody else asks this address, answered or not.
+
+    A count that an answer lowered would tell it, to whoever waits to be let in.
+    """
+    asked = or_(Introduction.requester_is.is_(None), Introduction.requester_is != Consent.side)
+    cases = (
         select(func.count())
         .select_from(Consent)
         .join(Introduction)
-        .where(Consent.address == canonical(email), Consent.state.in_(states), Introduction.state.in_(OPEN))
+        .where(Consent.address == canonical(email), asked, Introduction.state.in_(OPEN))
     )
+    return session.scalar(cases) or 0
 
 
 def _same_pair_is_open(session: Session, introduction: Introduction) -> bool:

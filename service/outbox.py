@@ -61,7 +61,7 @@ def enqueue(
     return is_new
 
 
-def enqueue_sign_in(session: Session, settings: Settings, sign_in: SignIn, now: datetime) -> None:
+def enqueue_sign_in(session: Session, settings: Settings, sign_in: SignIn, now: datetime) -> OutboxMail:
     """Queue the mail with a link to sign in, the one kind that belongs to no introduction."""
     row = OutboxMail(
         sign_in=sign_in,
@@ -76,6 +76,7 @@ def enqueue_sign_in(session: Session, settings: Settings, sign_in: SignIn, now: 
     session.add(row)
     session.flush()
     nudge(session, DELIVER, row.id)
+    return row
 
 
 def take_back_introduction(session: Session, introduction: Introduction) -> None:

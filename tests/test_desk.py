@@ -11,7 +11,7 @@ from email.message import EmailMessage
 import pytest
 from flask import render_template
 from flask.testing import FlaskClient
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import IntegrityError
 from werkzeug.test import TestResponse
 
@@ -103,15 +103,22 @@ def test_the_answer_is_the_same_whether_an_address_has_a_desk_or_not(desk: Story
     assert [mail.recipients for mail in desk.relay.messages if b"sign_in." in mail.data] == [(RITA,)]
 
 
-def test_the_broker_hears_of_every_wish_for_a_link(desk: Story, database_url: str) -> None:
+@pytest.mark.parametrize(("who", "kept"), [(RITA, 1), (STRANGER, 0)])
+def test_every_wish_for_a_link_is_written_and_told_to_the_broker(
+    desk: Story, database_url: str, who: str, kept: int
+) -> None:
     """How long it takes would tell who has a desk."""
-    for who in (RITA, STRANGER):
-        nudged: list[dict[str, list[int]]] = []
-        db = Database(database_url, nudged.append)
-        with db.transaction() as session:
-            ask_for_link_to(session, desk.settings, who, "en", desk.clock())
-        assert [list(nudges) for nudges in nudged] == [[DELIVER]]
-        db.engine.dispose()
+    nudged: list[dict[str, list[int]]] = []
+    executed: list[str] = []
+    db = Database(database_url, nudged.append)
+    event.listen(db.engine, "before_cursor_execute", lambda *told: executed.append(told[2]))
+    with db.transaction() as session:
+        ask_for_link_to(session, desk.settings, who, "en", desk.clock())
+    db.engine.dispose()
+    assert [list(nudges) for nudges in nudged] == [[DELIVER]]
+    written = [" ".join(statement.split()[:3]) for statement in executed if statement.startswith("INSERT")]
+    assert written == ["INSERT INTO sign_ins", "INSERT INTO outbox"]
+    assert len(sign_ins(desk)) == kept
 
 
 def test_a_request_that_nobody_verified_makes_no_desk(story: Story) -> None:

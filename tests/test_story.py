@@ -438,6 +438,12 @@ def test_a_few_open_asks_at_most_for_one_address_over_all_requesters(story: Stor
     story.request(requester_email="rita9@quill.test", a_email="linda9@salon.test")
     assert story.verify("rita9@quill.test").status_code == 409
     assert story.kinds(NATASHA) == ["ask"] * 5
+    story.answer(NATASHA, "no")
+    assert story.verify("rita9@quill.test").status_code == 409, "one place more would tell that she answered"
+    story.sweep(days=8)
+    assert story.verify("rita9@quill.test").status_code == 410, "and the request has lapsed since"
+    story.request(requester_email="rita9@quill.test", a_email="linda9@salon.test")
+    assert story.verify("rita9@quill.test").status_code == 303
 
 
 def test_few_verification_mails_leave_for_one_address_in_a_day(story: Story) -> None:
