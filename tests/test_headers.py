@@ -88,6 +88,17 @@ def test_a_page_behind_a_link_stays_in_no_cache_and_in_no_referer(played: Story)
                 assert headers["Referrer-Policy"] == "no-referrer", f"{method} {rule}"
 
 
+@pytest.mark.parametrize("way", ["undo", "wish", "language", "", "nonsense"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_nor_does_what_stands_below_a_link_or_is_asked_of_it_in_vain(
+    played: Story, way: str, method: str
+) -> None:
+    for link in (played.link(LINDA, "/a/"), played.link(RITA, "/r/")):
+        headers = played.client.open(f"{link}/{way}", method=method).headers
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Referrer-Policy"] == "no-referrer"
+
+
 def test_every_other_page_names_itself_to_itself_which_the_check_of_forms_needs(played: Story) -> None:
     """Over https Flask-WTF compares the Referer, so "no-referrer" there would refuse every form."""
     others = [rule for rule in played.app.url_map.iter_rules() if not is_linked(rule)]

@@ -84,6 +84,15 @@ def test_a_yes_or_undo_after_a_never_gets_a_page_of_its_own_and_changes_nothing(
 # --- Other wishes -------------------------------------------------------------------------------------
 
 
+def test_a_reload_of_what_a_button_came_to_shows_the_page_it_stands_on(story: Story) -> None:
+    story.ask()
+    page = story.link(LINDA, "/a/")
+    for button in ("wish", "undo", "language"):
+        answer = story.client.get(f"{page}/{button}")
+        assert (answer.status_code, answer.location) == (303, page)
+    assert story.client.put(f"{page}/wish").status_code == 405
+
+
 def wishes_on(response: TestResponse) -> list[str]:
     return re.findall(r'name="wish" value="([^"]*)"', response.text)
 

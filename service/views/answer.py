@@ -16,10 +16,8 @@ from service.tokens import Tokens
 from . import speech, wishing
 from .common import database, moment, now, settings
 from .forms import AnswerForm
-from .security import hide_link
 
 pages = Blueprint("answer", __name__)
-pages.before_request(hide_link)
 pages.before_request(speech.of_reader(Tokens.read_answer, Consent))
 
 

@@ -13,7 +13,7 @@ from service.tokens import BadLink, Tokens
 from . import speech
 from .common import database, now, settings
 from .forms import SignInForm
-from .security import hide_link, keep_out_of_caches
+from .security import keep_out_of_caches
 from .visitors import enter, leave, local, signed_in, visitor
 
 pages = Blueprint("desk", __name__)
@@ -21,7 +21,6 @@ pages.before_request(keep_out_of_caches)
 
 links = Blueprint("sign_in", __name__)
 """The page behind the link, whose address is a credential."""
-links.before_request(hide_link)
 links.before_request(speech.of_reader(Tokens.read_sign_in, SignIn))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, render_template, request
+from flask import Flask, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -14,6 +14,8 @@ from service.limits import CannotBeAsked, NeverAgain
 from service.tokens import BadLink
 
 from . import request as request_page
+from .security import is_private
+from .speech import page_of
 
 Page = tuple[int, str, str]
 """Status, headline, and what to do next."""
@@ -159,6 +161,9 @@ def _http(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     if status < 400:
         return error
+    if status == 405 and request.method == "GET" and is_private():
+        # What a button behind a link came to has its address in the browser: a reload looks at the page.
+        return redirect(page_of(request.path), 303)
     headline, next_step = HTTP.get(status, OTHERWISE)
     page = render_template("error.html", headline=headline, next_step=next_step, is_good=False)
     headers = [(name, value) for name, value in error.get_headers() if name in ("Allow", "Retry-After")]

@@ -11,10 +11,8 @@ from service.tokens import Tokens
 
 from . import speech
 from .common import database, now, settings
-from .security import hide_link
 
 pages = Blueprint("follow_up", __name__)
-pages.before_request(hide_link)
 pages.before_request(speech.of_reader(Tokens.read_follow_up, Consent))
 
 

@@ -10,10 +10,8 @@ from service.wishes import Wish
 
 from . import speech, wishing
 from .common import database, now, settings
-from .security import hide_link
 
 pages = Blueprint("never", __name__)
-pages.before_request(hide_link)
 pages.before_request(speech.of_recipient)
 
 

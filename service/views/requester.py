@@ -12,10 +12,8 @@ from service.tokens import Tokens
 from . import requesting, speech
 from .common import database, settings
 from .forms import CorrectionForm
-from .security import hide_link
 
 pages = Blueprint("requester", __name__)
-pages.before_request(hide_link)
 pages.before_request(speech.of_reader(Tokens.read_requester, Introduction))
 
 

@@ -99,7 +99,7 @@ def _words() -> dict[str, Any]:
         "language": spoken(),
         "direction": direction(spoken()),
         "languages": LANGUAGES,
-        "page": _page_of(request.path),
+        "page": page_of(request.path),
         "in_language": _in_language,
     }
 
@@ -107,10 +107,10 @@ def _words() -> dict[str, Any]:
 def _in_language(tag: str) -> str:
     """The address of this page in another language, with whatever else was asked for: a span, a search."""
     asked = request.args.to_dict(flat=False) | {"lang": [tag]}
-    return f"{_page_of(request.path)}?{urlencode(asked, doseq=True)}"
+    return f"{page_of(request.path)}?{urlencode(asked, doseq=True)}"
 
 
-def _page_of(path: str) -> str:
+def page_of(path: str) -> str:
     """The page that a button stands on: /a/<token>/undo belongs to /a/<token>."""
     parts = path.strip("/").split("/")
     # Quoted, and with one slash before it, whatever was asked for can name no page elsewhere.
