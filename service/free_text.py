@@ -17,7 +17,7 @@ from linkify_it.tlds import TLDS
 from .languages import gettext
 
 NAME_LENGTH = 80
-TEXT_LENGTH = 1000
+TEXT_LENGTH = 400
 LINE_LENGTH = 300
 PHONE_LENGTH = 40
 EMAIL_LENGTH = 254
