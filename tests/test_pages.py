@@ -300,6 +300,16 @@ def test_a_corrected_address_that_cannot_be_asked_is_told_at_its_field(story: St
 # --- Second clicks ------------------------------------------------------------------------------------
 
 
+def test_after_a_follow_up_only_the_other_answer_is_offered(story: Story) -> None:
+    story.introduce()
+    story.sweep(days=3)
+    link, offered = story.link(LINDA, "/f/"), r'name="answer" value="(\w+)"'
+    assert re.findall(offered, story.client.get(link).text) == ["yes", "no"]
+    for answer, other in (("no", "yes"), ("yes", "no")):
+        assert story.post(link, answer=answer).status_code == 303
+        assert re.findall(offered, story.client.get(link).text) == [other]
+
+
 def test_a_second_click_on_undo_tells_that_the_first_one_worked(story: Story) -> None:
     story.ask()
     story.answer(LINDA, "yes")
