@@ -212,6 +212,22 @@ def test_a_nudge_arrives_as_a_task_and_the_introduction_leaves_at_once(
         there.wait_until_introduced()
 
 
+def test_no_log_names_anybody_or_holds_a_link_that_works(postgresql_url: str, tmp_path: Path) -> None:
+    with town(postgresql_url, tmp_path, SWEEP_EVERY="1h") as there:
+        there.processes.start("web", "worker")
+        there.processes.wait_for("web", "worker")
+        there.ask()
+        paths = [there.link(RITA, "/r/"), there.link(LINDA, "/a/"), there.link(NATASHA, "/a/")]
+        for path in paths:
+            for asked_for in (path, f"{path}/nowhere", f"{path}?again=yes"):
+                assert Browser(there.processes.url).get(asked_for).came
+            assert Browser(there.processes.url).post(path, answer="perhaps").status == 400
+        logs = there.processes.said("web") + there.processes.said("worker")
+    assert "accepted" in logs
+    for secret in (*(path.split("/")[2] for path in paths), RITA, LINDA, NATASHA):
+        assert secret not in logs
+
+
 @both_ways
 def test_the_introduction_leaves_by_the_workers_own_sweep(
     postgresql_url: str, tmp_path: Path, ruin: Ruin
