@@ -5,6 +5,8 @@ Everything is said in the language that is spoken at the time (`service.language
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from babel.lists import format_list
 
 from .languages import gettext, spoken
@@ -78,25 +80,40 @@ def knows_lead(introduction: Introduction, name: str) -> str:
     return gettext("How %(requester)s knows %(name)s:", requester=introduction.requester_name, name=name)
 
 
-def consent_words(introduction: Introduction, role: Role) -> list[str]:
-    """What the answer page tells ``role`` before the two buttons, kept as what they agreed to.
+class ConsentWords(NamedTuple):
+    """What the answer page tells one of the two before the two buttons, kept as what they agreed to.
 
     A line break inside a text separates our words from those that somebody typed.
     """
-    return [
+
+    line: str
+    need: str
+    about_other: list[str]
+    about_you: list[str]
+    if_both_say_yes: str
+    if_not: str
+
+    def __str__(self) -> str:
+        texts = [self.line, self.need, *self.about_other, *self.about_you, self.if_both_say_yes, self.if_not]
+        return "\n".join(texts)
+
+
+def consent_words(introduction: Introduction, role: Role) -> ConsentWords:
+    """The words for ``role``."""
+    return ConsentWords(
         ask_line(introduction, role),
         f"{need_lead(introduction, role)}\n{introduction.need}",
-        *about_other(introduction, role),
-        *about_you(introduction, role),
+        _about_other(introduction, role),
+        _about_you(introduction, role),
         _what_a_yes_shares(introduction, role),
         gettext(
             "If either of you says no, or says nothing, nothing is shared, and nobody is told who said what."
         ),
-    ]
+    )
 
 
-def about_other(introduction: Introduction, role: Role) -> list[str]:
-    """What the requester writes about the side across from ``role``, as `consent_words` has it."""
+def _about_other(introduction: Introduction, role: Role) -> list[str]:
+    """What the requester writes about the side across from ``role``."""
     other = introduction.other(role)
     words = []
     if other.blurb:
@@ -106,8 +123,8 @@ def about_other(introduction: Introduction, role: Role) -> list[str]:
     return words
 
 
-def about_you(introduction: Introduction, role: Role) -> list[str]:
-    """What the requester writes about ``role``, as `consent_words` has it."""
+def _about_you(introduction: Introduction, role: Role) -> list[str]:
+    """What the requester writes about ``role``."""
     you = introduction.consent(role)
     words = [f"{told_about_you(introduction, role)}\n{you.blurb}"]
     if you.endorsement:

@@ -46,7 +46,7 @@ def answer(token: str) -> ResponseReturnValue:
             said == "yes",
             form.shared(wording.is_asked_about_need(consent.introduction, consent.side)),
             form.tell_requester.data,
-            "\n".join(wording.consent_words(consent.introduction, consent.side)),
+            str(wording.consent_words(consent.introduction, consent.side)),
             now(),
         )
     return redirect(url_for("answer.show", token=token), 303)

@@ -39,7 +39,7 @@ def moment(at: datetime) -> str:
 
 
 def said(words: str) -> Markup:
-    """One of the texts of `wording.consent_words`: our words, then what somebody typed as a quotation."""
+    """One of the texts of `wording.ConsentWords`: our words, then what somebody typed as a quotation."""
     lead, _, typed = words.partition("\n")
     if not typed:
         return Markup("<p>{}</p>").format(lead)
