@@ -111,13 +111,11 @@ def ask_failed(decision: Decision, to: Role) -> Decision:
 def may_be_reminded(case: Case) -> list[Role]:
     """The sides that a reminder may go to: one at most, none after any answer, none while a no stands.
 
-    Where the requester allowed none, only to who wished for it themselves.
+    Whether one is wanted, and when, is said by `later.reminder_moment` and by the requester's button.
     """
     if case.state is not State.ASKING or case.a_no_stands:
         return []
-    return [
-        role for role, side in case.sides if waits_unreminded(side) and (case.reminders or side.remind_at)
-    ]
+    return [role for role, side in case.sides if waits_unreminded(side)]
 
 
 def waits_unreminded(side: Side) -> bool:
