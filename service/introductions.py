@@ -169,6 +169,29 @@ def undo(session: Session, settings: Settings, token: str, now: datetime) -> Con
     return consent
 
 
+def ask_later(session: Session, settings: Settings, token: str, at: datetime, now: datetime) -> None:
+    """A party who has not answered is written to again at a moment of their choice.
+
+    Raises lifecycle.NotLater where they may not choose it, lifecycle.TooSoon, and limits.NeverAgain for an
+    address that no mail may be sent to.
+    """
+    consent = links.lock_by_answer_link(session, settings, token)
+    _refuse_if_never_again(session, consent)
+    decisions.apply(session, settings, consent.introduction, lifecycle.AskLater(consent.side, at), now)
+
+
+def may_ask_later(settings: Settings, consent: Consent, now: datetime) -> bool:
+    """Whether `ask_later` is possible, for some moment."""
+    case = consent.introduction.to_case()
+    return lifecycle.may_ask_later(case, consent.side, now, decisions.timing(settings))
+
+
+def moments_for_later(settings: Settings, consent: Consent, now: datetime) -> list[datetime]:
+    """The moments to offer for `ask_later`; none where it would be refused."""
+    case = consent.introduction.to_case()
+    return lifecycle.moments_for_later(case, consent.side, now, decisions.timing(settings))
+
+
 def withdraw(session: Session, settings: Settings, token: str, now: datetime) -> Introduction:
     """The requester takes the whole request back."""
     introduction = links.lock_by_requester_link(session, settings, token)

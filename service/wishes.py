@@ -1,4 +1,4 @@
-"""What somebody who was asked may wish: never again, not from this requester, or to report abuse.
+"""The wishes that count as a no: never again, not from this requester, or to report abuse.
 
 Each puts the address on the suppression list, which is kept as salted hashes, and counts as a no in the open
 cases that it is about. No receipt follows, and a later yes of that address is refused. The limits take their
@@ -21,7 +21,7 @@ from .settings import Settings
 
 
 class Wish(StrEnum):
-    """The word of a wish in pages and forms."""
+    """The word of a wish in pages and forms. "Ask me later" is `introductions.ask_later`: it is no no."""
 
     NEVER = "never"
     NOT_FROM = "not-from"

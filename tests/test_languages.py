@@ -154,6 +154,7 @@ def pages(story: Story, lang: str) -> Iterator[TestResponse]:
         yield get(link + ask)
     yield post(story.link(LINDA, "/a/") + "/undo" + ask)
     yield get(story.link(LINDA, "/a/") + "/wish" + ask)
+    yield post(story.link(LINDA, "/a/") + "/later" + ask, data={"at": "0"})
     yield get(story.link(LINDA, "/never/") + ask)
     yield post(story.link(LINDA, "/never/") + ask)
 

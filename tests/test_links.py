@@ -153,6 +153,7 @@ def test_links_of_an_older_key_work_while_it_is_a_fallback(
         "/a/x",
         "/a/x/undo",
         "/a/x/wish",
+        "/a/x/later",
         "/a/x/language",
         "/f/x",
         "/never/x",

@@ -36,12 +36,24 @@ PAGES = (
     "/desk/ledger.csv?period=all",
     "/desk/ledger.json?period=all",
 )
-LOOKS = (1.1, 4.1, 49, 97, 167.9, 168.01, 168.2, 1000)
-"""The hours at which Rita looks: before and after each answer, the reminders and the closing moment (168)."""
+LOOKS = (1.1, 4.1, 49, 97, 127, 167.9, 168.01, 168.2, 1000)
+"""The hours at which Rita looks: before and after each answer, the reminders (one of them at 126, where
+somebody asked for it) and the closing moment (168)."""
 
 
 def says(who: str, answer: str, **fields: str) -> Play:
     return lambda story: story.answer(who, answer, **fields)
+
+
+def asks_for_later(who: str) -> Play:
+    """They choose the last moment that is offered, when a quarter of their time is left."""
+
+    def press(story: Story) -> None:
+        page = story.link(who, "/a/")
+        moment = re.findall(r'name="at" value="(\d+)"', story.client.get(page).text)[-1]
+        assert story.post(page + "/later", at=moment).status_code == 303
+
+    return press
 
 
 def takes_back(who: str) -> Play:
@@ -84,15 +96,37 @@ UNANSWERED: dict[str, Case] = {
     },
     "a says never again": {1: wishes(LINDA, "never")},
     "b reports it": {1: wishes(NATASHA, "report")},
+    "a asks for later": {1: asks_for_later(LINDA)},
+    "b asks for later, and a says no": {1: asks_for_later(NATASHA), 20: says(LINDA, "no")},
+    "both ask for later, and b says yes": {
+        1: together(asks_for_later(LINDA), asks_for_later(NATASHA)),
+        90: says(NATASHA, "yes"),
+    },
 }
-FEW = {name: UNANSWERED[name] for name in list(UNANSWERED)[:6:2]} | {"b says no": UNANSWERED["b says no"]}
+NAMES = (
+    "neither answers",
+    "b says no",
+    "a says yes, b lapses",
+    "a asks for later",
+    "b asks for later, and a says no",
+)
+FEW = {name: UNANSWERED[name] for name in NAMES}
 IN_TURN: dict[str, Case] = {
     "the first is silent": {},
     "the first says no": {1: says(LINDA, "no")},
     "the first says yes, the second is silent": {1: says(LINDA, "yes")},
     "the first says yes, the second no": {1: says(LINDA, "yes"), 90: says(NATASHA, "no")},
+    "both ask for later": {
+        1: asks_for_later(LINDA),
+        20: says(LINDA, "yes"),
+        25: asks_for_later(NATASHA),
+    },
 }
-ONE_OF_THEM: dict[str, Case] = {"b is silent": {}, "b says no": {1: says(NATASHA, "no")}}
+ONE_OF_THEM: dict[str, Case] = {
+    "b is silent": {},
+    "b says no": {1: says(NATASHA, "no")},
+    "b asks for later": {1: asks_for_later(NATASHA)},
+}
 B_COMES_BACK: dict[str, Case] = {
     name: {**case, 4: comes_back(NATASHA)}
     for name, case in {
@@ -100,6 +134,7 @@ B_COMES_BACK: dict[str, Case] = {
         "a said yes": {1: says(LINDA, "yes")},
         "a said no": {1: says(LINDA, "no")},
         "a says no later": {90: says(LINDA, "no")},
+        "a asks for later": {1: asks_for_later(LINDA)},
     }.items()
 }
 A_COMES_BACK: dict[str, Case] = {

@@ -10,6 +10,8 @@ from .case import Side as Side
 from .case import Timing as Timing
 from .clock import next_due_at as next_due_at
 from .commands import *  # noqa: F403
+from .later import may_ask_later as may_ask_later
+from .later import moments_for_later as moments_for_later
 from .rules import decide as decide
 from .wanted import still_wanted as still_wanted
 from .wanted import who_about as who_about

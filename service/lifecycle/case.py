@@ -38,12 +38,14 @@ class Side:
     """One party's half of a case. ``answers`` counts the changes of the answer, ``version`` the links.
 
     ``mailed_at`` is when the newest mail with this side's link was handed over or accepted, ``touched_at``
-    when this side last answered, and ``suspects`` how often that was too quick for a person.
+    when this side last answered, and ``suspects`` how often that was too quick for a person. ``remind_at``
+    is when this side wants its one reminder.
     """
 
     state: ConsentState = ConsentState.WAITING
     asked_at: datetime | None = None
     reminded_at: datetime | None = None
+    remind_at: datetime | None = None
     answered_at: datetime | None = None
     answers: int = 0
     version: int = 1

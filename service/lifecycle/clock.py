@@ -9,6 +9,7 @@ from datetime import datetime
 from .case import Case, Timing
 from .commands import Decision, Event, Tick
 from .follows import close, follow_up, introduce, may_be_reminded, remind
+from .later import reminder_moment
 from .words import ConsentState, Envelope, Reason, Role, State
 
 
@@ -83,6 +84,6 @@ def _due_times(case: Case, timing: Timing) -> Iterator[datetime]:
 
 def _reminders_due(case: Case, timing: Timing) -> Iterator[tuple[Role, datetime]]:
     for role in may_be_reminded(case):
-        asked_at = case.side(role).asked_at
-        if asked_at and case.closes_at and asked_at + timing.remind_after < case.closes_at:
-            yield role, asked_at + timing.remind_after
+        moment = reminder_moment(case, case.side(role), timing)
+        if moment and case.closes_at and moment < case.closes_at:
+            yield role, moment

@@ -37,6 +37,14 @@ class Undo:
 
 
 @dataclass(frozen=True)
+class AskLater:
+    """A party who has not answered wants its one reminder at a moment of its own choice."""
+
+    side: Role
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Withdraw:
     """The requester takes the whole request back."""
 
@@ -97,7 +105,18 @@ class Tick:
 
 
 Command = (
-    Verify | Answer | Undo | Withdraw | Correct | RemindNow | HandedOver | Accepted | Failed | Confirm | Tick
+    Verify
+    | Answer
+    | Undo
+    | AskLater
+    | Withdraw
+    | Correct
+    | RemindNow
+    | HandedOver
+    | Accepted
+    | Failed
+    | Confirm
+    | Tick
 )
 
 
@@ -119,6 +138,10 @@ class NotAsked(Refused):
 
 class NothingToUndo(Refused):
     """This side has no answer to take back."""
+
+
+class NotLater(Refused):
+    """This side has answered, its reminder has had its time, or the moment is not between now and the end."""
 
 
 class CaseClosed(Refused):

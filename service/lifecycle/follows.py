@@ -109,13 +109,17 @@ def ask_failed(decision: Decision, to: Role) -> Decision:
 
 
 def may_be_reminded(case: Case) -> list[Role]:
-    """The sides that a reminder may go to: one at most, none after any answer, none while a no stands."""
-    if not case.reminders or case.state is not State.ASKING or case.a_no_stands:
+    """The sides that a reminder may go to: one at most, none after any answer, none while a no stands.
+
+    Whether one is wanted, and when, is said by `later.reminder_moment` and by the requester's button.
+    """
+    if case.state is not State.ASKING or case.a_no_stands:
         return []
-    return [role for role, side in case.sides if _waits_unreminded(side)]
+    return [role for role, side in case.sides if waits_unreminded(side)]
 
 
-def _waits_unreminded(side: Side) -> bool:
+def waits_unreminded(side: Side) -> bool:
+    """Whether a side was asked, and has neither answered since nor had its reminder."""
     was_asked = side.state is ConsentState.ASKED and side.asked_at is not None
     return was_asked and not side.reminded_at and not side.answers
 

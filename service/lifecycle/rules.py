@@ -14,6 +14,7 @@ from .commands import (
     AlreadyLeft,
     AlreadyVerified,
     Answer,
+    AskLater,
     CaseClosed,
     Command,
     Confirm,
@@ -29,6 +30,7 @@ from .commands import (
     NotCorrectable,
     NothingToUndo,
     NotIntroduced,
+    NotLater,
     RemindNow,
     Tick,
     TooSoon,
@@ -38,6 +40,7 @@ from .commands import (
     Withdraw,
 )
 from .follows import ask_failed, close, envelope_settled, may_be_reminded, remind, settle, summarise
+from .later import may_ask_later
 from .wanted import RECHECKS, round_about, still_wanted
 from .words import NEVER, PAGE, ConsentState, Envelope, MailKind, Order, Reason, Role, State
 
@@ -148,6 +151,20 @@ def _undo(case: Case, command: Undo, now: datetime, timing: Timing) -> Decision:
     return settle(decision, now, timing)
 
 
+def _ask_later(case: Case, command: AskLater, now: datetime, timing: Timing) -> Decision:
+    """Taken or refused for what this side knows: whatever the other said, it makes no difference here."""
+    side = _open_side(case, command.side)
+    if side.state is ConsentState.WAITING or command.side is case.requester_is:
+        raise NotAsked
+    in_time = case.closes_at is not None and now < command.at < case.closes_at
+    if not in_time or not may_ask_later(case, command.side, now, timing):
+        raise NotLater
+    if timing.is_too_soon(now, side.mailed_at):
+        raise TooSoon
+    event = Event("later asked for", command.side, {"at": command.at.isoformat(timespec="seconds")})
+    return Decision(case.with_side(command.side, replace(side, remind_at=command.at)), (event,))
+
+
 def _withdraw(case: Case, _: Withdraw, now: datetime, timing: Timing) -> Decision:
     _refuse_unless_open(case, also=State.UNVERIFIED)
     event = Event("withdrawn", Role.REQUESTER)
@@ -177,6 +194,7 @@ def _correct(case: Case, command: Correct, now: datetime, timing: Timing) -> Dec
         side,
         state=ConsentState.WAITING,
         asked_at=None,
+        remind_at=None,
         mailed_at=None,
         touched_at=None,
         corrected=True,
@@ -187,12 +205,16 @@ def _correct(case: Case, command: Correct, now: datetime, timing: Timing) -> Dec
 
 
 def _remind_now(case: Case, _: RemindNow, now: datetime, __: Timing) -> Decision:
-    """Taken or refused for reasons that the requester knows, so that it tells nothing of the answers."""
+    """Taken or refused for reasons that the requester knows, so that it tells nothing of the two.
+
+    Who chose a moment themselves is left alone until then.
+    """
     _refuse_unless_open(case)
     if not case.reminders or case.closes_at is None or now >= case.closes_at:
         raise NoReminder
     decision = Decision(case, (Event("reminder asked for", Role.REQUESTER),))
-    return remind(decision, may_be_reminded(case), Role.REQUESTER, now)
+    roles = [role for role in may_be_reminded(case) if not case.side(role).remind_at]
+    return remind(decision, roles, Role.REQUESTER, now)
 
 
 def _handed_over(case: Case, command: HandedOver, now: datetime, _: Timing) -> Decision:
@@ -288,6 +310,7 @@ _RULES: dict[type[Command], Callable[..., Decision]] = {
     Verify: _verify,
     Answer: _answer,
     Undo: _undo,
+    AskLater: _ask_later,
     Withdraw: _withdraw,
     Correct: _correct,
     RemindNow: _remind_now,

@@ -137,6 +137,7 @@ class Consent(Base):
     state: Mapped[ConsentState] = mapped_column(default=ConsentState.WAITING)
     asked_at: Mapped[datetime | None]
     reminded_at: Mapped[datetime | None]
+    remind_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]
     answers: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=1)

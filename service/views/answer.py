@@ -70,6 +70,14 @@ def wish(token: str) -> ResponseReturnValue:
     return wishing.done(wished, case.requester_name)
 
 
+@pages.post("/a/<token>/later")
+def later(token: str) -> ResponseReturnValue:
+    at = wishing.chosen_moment(request.form.get("at", ""))
+    with database().transaction() as session:
+        introductions.ask_later(session, settings(), token, at, now())
+    return redirect(url_for("answer.show", token=token), 303)
+
+
 @pages.post("/a/<token>/language")
 def language(token: str) -> ResponseReturnValue:
     with database().transaction() as session:
@@ -80,6 +88,8 @@ def language(token: str) -> ResponseReturnValue:
 def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> str:
     introduction = consent.introduction
     closes_at = introduction.closes_at
+    left_alone = _left_alone(session, consent)
+    waits = not left_alone and introductions.may_ask_later(settings(), consent, now())
     return render_template(
         "answer.html",
         token=token,
@@ -93,7 +103,9 @@ def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> s
         letter=introduction_before(introduction, consent.side, settings()),
         letter_language=language_of(introduction, MailKind.INTRODUCTION, consent.side),
         offered=wishing.offered(introduction, consent.side),
-        left_alone=_left_alone(session, consent),
+        left_alone=left_alone,
+        later=introductions.moments_for_later(settings(), consent, now()) if waits else (),
+        written_again=moment(consent.remind_at) if waits and consent.remind_at else "",
         asked_again=_is_asked_again(consent),
         answered=consent.state in (ConsentState.YES, ConsentState.NO),
         arrived=_how_it_arrived(introduction, consent),

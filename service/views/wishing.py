@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from flask import abort, render_template
 
 from service.lifecycle import Role
@@ -22,6 +24,17 @@ def chosen(word: str, introduction: Introduction, reader: Role) -> Wish:
     if word not in [wish.value for wish in offered(introduction, reader)]:
         abort(400)
     return Wish(word)
+
+
+def chosen_moment(word: str) -> datetime:
+    """The moment of a button for "ask me later", in seconds as `templates/pages/answer.html` writes them.
+
+    Whether it may be chosen is for the kernel to say.
+    """
+    # As short as this it is a moment that every platform and database knows.
+    if not (word.isascii() and word.isdigit() and len(word) <= 10):
+        abort(400)
+    return datetime.fromtimestamp(int(word), UTC)
 
 
 def done(wish: Wish, requester: str) -> str:

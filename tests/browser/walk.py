@@ -118,6 +118,9 @@ def endings(page: Page, story: Story, language: str) -> Iterator[str]:
     story.ask(requester_email="ruth@quill.test")
     page.goto(story.link(LINDA, "/a/"))
     unfold(page)
+    submit(page, "main form[action*='/later'] button >> nth=0")
+    unfold(page)
+    yield "asked for later"
     press(page, "wish", "not-from")
     yield "wish recorded"
     page.goto(story.link(LINDA, "/a/"))

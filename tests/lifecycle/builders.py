@@ -10,6 +10,7 @@ from typing import Any
 from service.lifecycle import (
     Accepted,
     Answer,
+    AskLater,
     Case,
     Command,
     Confirm,
@@ -87,6 +88,8 @@ def every_command() -> Iterable[Command]:
         yield from (yes(side), no(side), no(side, tell_requester=True), never(side))
         yield yes(side, method="reply")
         yield from (Undo(side), Correct(side), Confirm(side, True), Confirm(side, False))
+        # The second is the very end of an ordered case, when it is too late for a question.
+        yield from (AskLater(side, START + days * DAY) for days in (5, 14))
     for role in Role:
         yield HandedOver(role)
         for kind in (MailKind.ASK, MailKind.INTRODUCTION, MailKind.RECEIPT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,8 @@ from service.lifecycle import (
     Accepted,
     AlreadyLeft,
     AlreadyVerified,
+    Answer,
+    AskLater,
     CaseClosed,
     Confirm,
     ConsentState,
@@ -25,10 +28,14 @@ from service.lifecycle import (
     NotCorrectable,
     NothingToUndo,
     NotIntroduced,
+    NotLater,
     Reason,
+    Role,
     State,
+    TooSoon,
     Undo,
     VerificationLapsed,
+    moments_for_later,
     next_due_at,
     still_wanted,
 )
@@ -43,6 +50,8 @@ from .builders import (
     RITA,
     SIDES,
     START,
+    SUSPECT_WITHIN,
+    SUSPICIOUS,
     TICK,
     TIMING,
     VERIFY,
@@ -398,6 +407,140 @@ def test_a_reminder_is_taken_whatever_was_answered_and_refused_only_for_what_rit
             story.meet(REMIND_NOW)
     with pytest.raises(NoReminder):
         asked().meet(REMIND_NOW)
+
+
+@pytest.mark.parametrize("reminders", [True, False])
+def test_who_asks_for_later_is_reminded_then_and_only_then(reminders: bool) -> None:
+    story = asked(reminders=reminders)
+    story.meet(AskLater(LINDA, START + 5 * DAY))
+    story.wait(5 * DAY - MINUTE)
+    assert not story.queued(MailKind.REMINDER, LINDA)
+    assert len(story.queued(MailKind.REMINDER, NATASHA)) == reminders
+    story.wait(MINUTE)
+    assert story.queued(MailKind.REMINDER, LINDA) == [Mail(MailKind.REMINDER, LINDA)]
+    assert wants(story, MailKind.REMINDER, LINDA)
+    story.wait(DAY)
+    assert len(story.queued(MailKind.REMINDER, LINDA)) == 1
+
+
+def test_later_may_be_sooner_than_the_reminder_that_rita_allowed() -> None:
+    story = asked(reminders=True)
+    story.meet(AskLater(LINDA, START + DAY))
+    story.wait(DAY)
+    assert [mail.to for mail in story.queued(MailKind.REMINDER)] == [LINDA]
+    story.wait(3 * DAY)
+    assert [mail.to for mail in story.queued(MailKind.REMINDER)] == [LINDA, NATASHA]
+
+
+def test_later_can_be_moved_until_it_has_come() -> None:
+    story = asked()
+    story.meet(AskLater(LINDA, START + 2 * DAY), AskLater(LINDA, START + 4 * DAY))
+    assert next_due_at(story.case, TIMING) == START + 4 * DAY
+    story.wait(2 * DAY)
+    assert not story.queued(MailKind.REMINDER)
+    story.now = START + 4 * DAY
+    with pytest.raises(NotLater):
+        story.meet(AskLater(LINDA, START + 5 * DAY))
+    story.meet(TICK)
+    assert len(story.queued(MailKind.REMINDER)) == 1
+    with pytest.raises(NotLater):
+        story.meet(AskLater(LINDA, START + 5 * DAY))
+
+
+@pytest.mark.parametrize("said", [yes, no])
+def test_nobody_who_answered_before_later_came_is_asked_again(said: Callable[[Role], Answer]) -> None:
+    for answers in ([said(LINDA)], [said(LINDA), Undo(LINDA)]):
+        story = asked()
+        story.meet(AskLater(LINDA, START + 2 * DAY), *answers)
+        with pytest.raises(NotLater):
+            story.meet(AskLater(LINDA, START + 3 * DAY))
+        story.wait(4 * DAY)
+        assert not story.queued(MailKind.REMINDER)
+
+
+def test_later_is_taken_while_a_no_of_the_other_stands_and_asks_nobody_until_it_is_taken_back() -> None:
+    story = asked()
+    story.meet(no(NATASHA), AskLater(LINDA, START + 2 * DAY))
+    assert next_due_at(story.case, TIMING) == story.case.closes_at
+    story.wait(3 * DAY)
+    assert not story.queued(MailKind.REMINDER)
+    # What was held back looks like what has left: else the page would tell of the no.
+    with pytest.raises(NotLater):
+        story.meet(AskLater(LINDA, START + 4 * DAY))
+    story.meet(Undo(NATASHA), TICK)
+    assert story.queued(MailKind.REMINDER) == [Mail(MailKind.REMINDER, LINDA)]
+
+
+def test_where_rita_allowed_reminders_their_time_ends_the_choice_whether_or_not_one_left() -> None:
+    for answer in (TICK, no(NATASHA)):
+        story = asked(reminders=True)
+        story.meet(answer)
+        story.wait(TIMING.remind_after)
+        assert not moments_for_later(story.case, LINDA, story.now, TIMING)
+        with pytest.raises(NotLater):
+            story.meet(AskLater(LINDA, START + 4 * DAY))
+
+
+def test_the_reminder_that_rita_sends_now_leaves_who_asked_for_later_alone() -> None:
+    story, other = asked(reminders=True), asked(reminders=True)
+    story.meet(AskLater(LINDA, START + 5 * DAY), REMIND_NOW)
+    other.meet(REMIND_NOW)
+    assert [mail.to for mail in story.queued(MailKind.REMINDER)] == [NATASHA]
+    assert story.events.count("reminder asked for") == other.events.count("reminder asked for") == 1
+    story.wait(5 * DAY)
+    assert [mail.to for mail in story.queued(MailKind.REMINDER)] == [NATASHA, LINDA]
+
+
+@pytest.mark.parametrize("days", [-1, 0, 7, 8, 10_000])
+def test_later_lies_between_now_and_the_end(days: int) -> None:
+    story = asked()
+    with pytest.raises(NotLater):
+        story.meet(AskLater(LINDA, START + days * DAY))
+
+
+def test_later_is_not_for_who_was_not_asked_nor_for_who_asks_nor_after_the_end() -> None:
+    story = verified(order="a_first")
+    with pytest.raises(NotAsked):
+        story.meet(AskLater(NATASHA, START + DAY))
+    with pytest.raises(NotAsked):
+        asked(requester_is=LINDA).meet(AskLater(LINDA, START + DAY))
+    closed = asked()
+    closed.wait(TIMING.answer_within)
+    with pytest.raises(CaseClosed):
+        closed.meet(AskLater(LINDA, START + DAY))
+
+
+def test_later_pressed_too_soon_after_the_mail_was_pressed_by_a_scanner() -> None:
+    story = asked(timing=SUSPICIOUS)
+    with pytest.raises(TooSoon):
+        story.meet(AskLater(LINDA, START + DAY))
+    story.now += SUSPECT_WITHIN
+    story.meet(AskLater(LINDA, START + DAY))
+    assert story.case.a.remind_at == START + DAY
+
+
+def test_later_was_not_asked_for_by_whoever_is_at_a_corrected_address() -> None:
+    story = asked()
+    story.meet(AskLater(NATASHA, START + 2 * DAY), ask_bounced(NATASHA), Correct(NATASHA))
+    story.meet(ask_reached(NATASHA))
+    story.wait(4 * DAY)
+    assert not story.queued(MailKind.REMINDER)
+
+
+def test_three_moments_are_offered_in_whole_hours_and_near_the_end_in_whole_minutes() -> None:
+    story = asked()
+    story.now += timedelta(hours=1, minutes=20, seconds=31)
+    offered = moments_for_later(story.case, LINDA, story.now, TIMING)
+    assert offered == [START + timedelta(hours=hours) for hours in (43, 84, 126)]
+    assert story.case.closes_at is not None
+    story.now = story.case.closes_at - 8 * MINUTE - timedelta(seconds=1)
+    offered = moments_for_later(story.case, LINDA, story.now, TIMING)
+    assert offered == [story.case.closes_at - minutes * MINUTE for minutes in (7, 5, 3)]
+    story.now = story.case.closes_at - timedelta(seconds=90)
+    offered = moments_for_later(story.case, LINDA, story.now, TIMING)
+    assert offered == [story.case.closes_at - MINUTE]
+    story.now = story.case.closes_at - timedelta(seconds=50)
+    assert moments_for_later(story.case, LINDA, story.now, TIMING) == []
 
 
 def test_no_ask_leaves_while_a_no_stands_and_it_leaves_when_the_no_is_taken_back() -> None:

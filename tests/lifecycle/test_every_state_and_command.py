@@ -19,6 +19,7 @@ import pytest
 from service.lifecycle import (
     Accepted,
     Answer,
+    AskLater,
     Case,
     Command,
     ConsentState,
@@ -40,11 +41,13 @@ from service.lifecycle import (
     TooSoon,
     Undo,
     decide,
+    may_ask_later,
+    moments_for_later,
     next_due_at,
     still_wanted,
 )
 
-from .builders import LINDA, RITA, START, SUSPICIOUS, TIMING, every_command
+from .builders import DAY, LINDA, NATASHA, RITA, START, SUSPICIOUS, TIMING, every_command
 
 COMMANDS = tuple(every_command())
 FRESH = (ConsentState.WAITING, ConsentState.ASKED)
@@ -54,17 +57,17 @@ FRESH = (ConsentState.WAITING, ConsentState.ASKED)
 # without an introduction, "unconfirmed" a closed case with one, "lapsed" a request that nobody verified.
 # Without suspicion nothing is ever too soon.
 TABLE = """
-state           | Verify             | Answer       | Undo             | Withdraw    | Correct          | RemindNow     | HandedOver   | HandedOver (a link) | Accepted | Failed | Confirm       | Tick
-unverified      | ok TooSoon         | NotAsked     | NotAsked         | ok          | NotAsked         | NotAsked      | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
-lapsed          | VerificationLapsed | CaseClosed   | CaseClosed       | CaseClosed  | CaseClosed       | CaseClosed    | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
-asking          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok CaseClosed | ok NotCorrectable| ok NoReminder | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
-agreed          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok          | NotCorrectable   | ok NoReminder | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
-introducing     | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok          | NotCorrectable   | ok NoReminder | ok           | ok                  | ok       | ok     | NotIntroduced | ok
-left            | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft | AlreadyLeft      | AlreadyLeft   | ok           | ok                  | ok       | ok     | NotIntroduced | ok
-introduced      | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft | AlreadyLeft      | AlreadyLeft   | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
-confirmed       | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft | AlreadyLeft      | AlreadyLeft   | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
-not come about  | AlreadyVerified    | CaseClosed   | CaseClosed       | CaseClosed  | CaseClosed       | CaseClosed    | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
-unconfirmed     | AlreadyVerified    | CaseClosed   | CaseClosed       | CaseClosed  | CaseClosed       | CaseClosed    | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
+state           | Verify             | Answer       | Undo             | AskLater                    | Withdraw    | Correct          | RemindNow     | HandedOver   | HandedOver (a link) | Accepted | Failed | Confirm       | Tick
+unverified      | ok TooSoon         | NotAsked     | NotAsked         | NotAsked                    | ok          | NotAsked         | NotAsked      | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+lapsed          | VerificationLapsed | CaseClosed   | CaseClosed       | CaseClosed                  | CaseClosed  | CaseClosed       | CaseClosed    | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+asking          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok NotAsked NotLater TooSoon| ok CaseClosed | ok NotCorrectable| ok NoReminder | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+agreed          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | NotAsked NotLater           | ok          | NotCorrectable   | ok NoReminder | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+introducing     | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | NotAsked NotLater           | ok          | NotCorrectable   | ok NoReminder | ok           | ok                  | ok       | ok     | NotIntroduced | ok
+left            | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft                 | AlreadyLeft | AlreadyLeft      | AlreadyLeft   | ok           | ok                  | ok       | ok     | NotIntroduced | ok
+introduced      | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft                 | AlreadyLeft | AlreadyLeft      | AlreadyLeft   | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
+confirmed       | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft                 | AlreadyLeft | AlreadyLeft      | AlreadyLeft   | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
+not come about  | AlreadyVerified    | CaseClosed   | CaseClosed       | CaseClosed                  | CaseClosed  | CaseClosed       | CaseClosed    | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+unconfirmed     | AlreadyVerified    | CaseClosed   | CaseClosed       | CaseClosed                  | CaseClosed  | CaseClosed       | CaseClosed    | ok NotAgreed | ok                  | ok       | ok     | ok TooSoon    | ok
 """  # noqa: E501
 
 
@@ -119,7 +122,8 @@ def kind_of_side(side: Side, case: Case, now: datetime, timing: Timing) -> tuple
     if not case.is_open:
         return kind
     waits_for = (side.asked_at is None, side.reminded_at is None) if side.state in FRESH else ()
-    return (*kind, *waits_for, side.answers > 0, side.corrected)
+    later = side.remind_at is not None and not side.reminded_at and not side.answers
+    return (*kind, *waits_for, side.answers > 0, side.corrected, later)
 
 
 @cache
@@ -237,6 +241,44 @@ def test_an_undo_is_refused_only_where_no_answer_of_a_party_stands(timing: Timin
             stands = case.side(command.side).state in (ConsentState.YES, ConsentState.NO)
             refused = not stands or command.side is case.requester_is
             assert (name_of(result) == "NothingToUndo") == refused
+
+
+def test_later_is_asked_for_only_by_who_never_answered_and_before_the_reminder_s_time(
+    timing: Timing,
+) -> None:
+    for case, now, command, result in met(timing):
+        if isinstance(command, AskLater) and case.state is State.ASKING:
+            side = case.side(command.side)
+            allowed = side.asked_at + timing.remind_after if case.reminders and side.asked_at else now + DAY
+            fits = side.state is ConsentState.ASKED and side.asked_at is not None and not side.answers
+            fits = fits and side.reminded_at is None and now < (side.remind_at or allowed)
+            assert case.closes_at is not None
+            fits = fits and now < command.at < case.closes_at
+            assert (name_of(result) in ("ok", "TooSoon")) == fits
+            assert (name_of(result) == "TooSoon") == (fits and timing.is_too_soon(now, side.mailed_at))
+            assert fits or not isinstance(result, Decision)
+
+
+def test_whether_later_may_be_asked_for_does_not_depend_on_the_other_s_answer(timing: Timing) -> None:
+    for case, now, command, result in met(timing):
+        if isinstance(command, AskLater) and case.state is State.ASKING:
+            other = NATASHA if command.side is LINDA else LINDA
+            for state in (ConsentState.ASKED, ConsentState.NO):
+                otherwise = case.with_side(other, replace(case.side(other), state=state))
+                assert name_of(outcome(otherwise, now, command, timing)) == name_of(result)
+                offered = moments_for_later(otherwise, command.side, now, timing)
+                assert offered == moments_for_later(case, command.side, now, timing)
+
+
+def test_every_moment_that_is_offered_for_later_is_taken(timing: Timing) -> None:
+    for case, now in explored(timing):
+        for role, side in case.sides:
+            offered = moments_for_later(case, role, now, timing)
+            assert not offered or may_ask_later(case, role, now, timing)
+            assert offered == sorted(set(offered))
+            for moment in offered:
+                expected = "TooSoon" if timing.is_too_soon(now, side.mailed_at) else "ok"
+                assert name_of(outcome(case, now, AskLater(role, moment), timing)) == expected
 
 
 def test_a_correction_needs_an_address_that_bounced_unanswered_and_was_not_corrected_before(
@@ -370,7 +412,7 @@ def test_nobody_is_written_to_before_the_requester_is_verified(timing: Timing) -
 
 def test_the_requester_is_never_mistaken_for_a_side(timing: Timing) -> None:
     case, now = next(at for at in explored(timing) if at[0].state is State.ASKING)
-    for command in (Answer(RITA, True), Undo(RITA), Correct(RITA)):
+    for command in (Answer(RITA, True), Undo(RITA), AskLater(RITA, now), Correct(RITA)):
         with pytest.raises(KeyError):
             decide(case, command, now, timing)
 

@@ -20,6 +20,7 @@ from service.lifecycle import (
     Accepted,
     AlreadyLeft,
     Answer,
+    AskLater,
     Case,
     CaseClosed,
     Command,
@@ -112,6 +113,7 @@ class World:
     ledger: list[Entry] = field(default_factory=list)
     timing: Timing = TIMING
     traces: list[Trace] = field(default_factory=list)
+    later: dict[Role, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.enqueue(Mail(MailKind.VERIFY, RITA))
@@ -139,6 +141,8 @@ class World:
             self.traces.append(Trace(self.now, command.side, word))
         elif isinstance(command, Undo):
             self.traces.append(Trace(self.now, command.side, "undo"))
+        elif isinstance(command, AskLater):
+            self.later[command.side] = command.at
         elif isinstance(command, Accepted | HandedOver) and command.kind in LINKED:
             self.traces.append(Trace(self.now, command.to, "mail"))
 
@@ -240,7 +244,9 @@ def check_at_the_fence(world: World, mail: Mail) -> None:
     if mail.kind is MailKind.ASK:
         assert mail.round == 1 + case.side(mail.to).corrected
     if mail.kind is MailKind.REMINDER:
-        assert case.reminders
+        assert case.reminders or mail.to in world.later
+        assert case.side(mail.to).remind_at in (None, world.later.get(mail.to))
+        assert world.now >= (case.side(mail.to).remind_at or START)
         assert case.side(mail.to).answers == 0
         assert case.side(mail.to).asked_at is not None
     if mail.kind is MailKind.DECLINED:
@@ -342,6 +348,12 @@ class TheWorld(RuleBasedStateMachine):
     @rule(side=sides)
     def a_party_takes_the_answer_back(self, side: Role) -> None:
         self.world.try_to(Undo(side))
+
+    @rule(side=sides, wait=jumps)
+    def a_party_asks_for_later(self, side: Role, wait: timedelta) -> None:
+        before = self.world.case
+        self.world.try_to(AskLater(side, self.world.now + wait))
+        assert self.world.case == before.with_side(side, self.world.case.side(side))
 
     @precondition(lambda self: self.world.now > START + DAY)
     @rule()
@@ -519,6 +531,7 @@ Step = tuple[int, Command]
 
 def steps(side: Role, *, may_agree: bool) -> st.SearchStrategy[list[Step]]:
     words: list[Command] = [Answer(side, yes=False), Answer(side, yes=False, method="never"), Undo(side)]
+    words += [AskLater(side, START + days * DAY) for days in (2, 5)]
     if may_agree:
         words.append(Answer(side, yes=True))
     return st.lists(st.tuples(minutes, st.sampled_from(words)), max_size=4)

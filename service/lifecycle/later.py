@@ -1,0 +1,48 @@
+"""Ask me later: a side that has not answered chooses the moment of its one reminder itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from .case import Case, Side, Timing
+from .follows import waits_unreminded
+from .words import Role, State
+
+QUARTERS = (1, 2, 3)
+"""The moments that are offered, in quarters of the time that is left."""
+
+
+def reminder_moment(case: Case, side: Side, timing: Timing) -> datetime | None:
+    """When time brings a side its reminder: at its own moment, else at the one that the requester allowed."""
+    if side.remind_at or not case.reminders or side.asked_at is None:
+        return side.remind_at
+    return side.asked_at + timing.remind_after
+
+
+def may_ask_later(case: Case, role: Role, now: datetime, timing: Timing) -> bool:
+    """Whether a side may choose when it is reminded.
+
+    The moment of the reminder ends that whether or not the reminder left: a difference would tell of a no
+    of the other side, which holds it back.
+    """
+    side = case.side(role)
+    moment = reminder_moment(case, side, timing)
+    return case.state is State.ASKING and waits_unreminded(side) and (moment is None or now < moment)
+
+
+def moments_for_later(case: Case, role: Role, now: datetime, timing: Timing) -> list[datetime]:
+    """The moments that a side may choose from: a quarter, a half and three quarters of the time left.
+
+    Rounded down to hours where days are left, else to minutes, as nobody wants to be asked at 14:07:31.
+    """
+    if case.closes_at is None or not may_ask_later(case, role, now, timing):
+        return []
+    left = case.closes_at - now
+    unit = timedelta(hours=1) if left > timedelta(days=1) else timedelta(minutes=1)
+    moments = [_rounded_down(now + left * quarter / 4, unit) for quarter in QUARTERS]
+    return [moment for moment in dict.fromkeys(moments) if now < moment < case.closes_at]
+
+
+def _rounded_down(moment: datetime, unit: timedelta) -> datetime:
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return moment - (moment - midnight) % unit
