@@ -111,11 +111,14 @@ def ask_failed(decision: Decision, to: Role) -> Decision:
 def may_be_reminded(case: Case) -> list[Role]:
     """The sides that a reminder may go to: one at most, none after any answer, none while a no stands.
 
-    Whether one is wanted, and when, is said by `later.reminder_moment` and by the requester's button.
+    But who asked to be asked later gets that mail whatever the other side said: it is their own wish, and
+    that it does not come would tell them of the no. Whether a reminder is wanted, and when, is said by
+    `later.reminder_moment` and by the requester's button.
     """
-    if case.state is not State.ASKING or case.a_no_stands:
+    if case.state is not State.ASKING:
         return []
-    return [role for role, side in case.sides if waits_unreminded(side)]
+    waiting = [(role, side) for role, side in case.sides if waits_unreminded(side)]
+    return [role for role, side in waiting if side.remind_at or not case.a_no_stands]
 
 
 def waits_unreminded(side: Side) -> bool:

@@ -17,7 +17,8 @@ def still_wanted(case: Case, kind: MailKind, to: Role, round: int) -> bool:
         side = case.side(to)
         fresh = round == 1 + side.corrected if kind is MailKind.ASK else _may_be_reminded(side)
         waiting = case.state is State.ASKING and side.state is ConsentState.ASKED
-        return waiting and fresh and not case.a_no_stands
+        held = case.a_no_stands and not (kind is MailKind.REMINDER and side.remind_at)
+        return waiting and fresh and not held
     if kind is MailKind.RECEIPT:
         # It promises an introduction, which a closed case cannot keep.
         return case.side(to).answers == round and case.state is not State.CLOSED
