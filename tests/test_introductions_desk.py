@@ -10,9 +10,10 @@ import pytest
 
 from service import overview
 from service.lifecycle import ConsentState, MailKind, State
-from service.models import Introduction
+from service.models import Introduction, MailState
 from service.overview import Show, Standing
 
+from . import season
 from .desk import sign_in_for_tests
 from .smtp_server import FaultySmtp
 from .story import LINDA, NATASHA, RITA, HandClock, Story
@@ -42,6 +43,13 @@ def page(client: Any, path: str = "/desk/introductions/1") -> str:
     answer = client.get(path)
     assert answer.status_code == 200
     return re.sub(r"</?bdi>", "", answer.get_data(as_text=True))
+
+
+def badge(client: Any) -> str:
+    """What the list says of the newest introduction."""
+    found = re.search(r'<p class="badge [^"]*">([^<]*)</p>', page(client, "/desk"))
+    assert found
+    return found[1]
 
 
 def press(client: Any, action: str, **fields: str) -> int:
@@ -98,14 +106,25 @@ def test_a_long_list_has_pages(desk: Story) -> None:
             session.flush()
     with desk.db.reading() as session:
         # Only the rows are counted here: those made by hand have no parties.
-        found = overview.page(session, desk.settings, RITA, Show.ALL, number=99)
+        found = overview.page(session, desk.settings, RITA, Show.ALL, desk.clock(), number=99)
     assert (found.number, found.last, found.total, len(found.lines)) == (2, 2, overview.PER_PAGE + 1, 1)
+
+
+def come_back(story: Story) -> None:
+    """The introduction reached both, and came back from one of them later."""
+    story.introduce()
+    bounce(story, MailKind.INTRODUCTION, NATASHA)
 
 
 PLAYS: dict[str, tuple[Any, Standing, Show]] = {
     "unverified": (lambda story: story.request(), Standing.UNVERIFIED, Show.OPEN),
     "lapsed": (lambda story: (story.request(), story.sweep(days=9)), Standing.GONE, Show.NOTHING),
     "asked": (lambda story: story.ask(), Standing.ASKED, Show.OPEN),
+    "unreached": (
+        lambda story: (story.ask(), bounce(story, MailKind.ASK, NATASHA)),
+        Standing.UNREACHED,
+        Show.OPEN,
+    ),
     "declined": (lambda story: (story.ask(), story.answer(LINDA, "no")), Standing.ASKED, Show.OPEN),
     "over": (lambda story: (story.ask(), story.sweep(days=8)), Standing.NOTHING, Show.NOTHING),
     "withdrawn": (
@@ -121,8 +140,15 @@ PLAYS: dict[str, tuple[Any, Standing, Show]] = {
     "introduced": (lambda story: story.introduce(), Standing.INTRODUCED, Show.INTRODUCED),
     "unconfirmed": (
         lambda story: (story.introduce(), story.sweep(days=4), story.sweep(days=40)),
-        Standing.INTRODUCED,
+        Standing.UNCONFIRMED,
         Show.INTRODUCED,
+    ),
+    "undelivered": (lambda story: season.undelivered(story), Standing.UNDELIVERED, Show.NOTHING),
+    "came back": (lambda story: come_back(story), Standing.INTRODUCED, Show.INTRODUCED),
+    "came back, and over": (
+        lambda story: (come_back(story), story.sweep(days=4), story.sweep(days=40)),
+        Standing.UNDELIVERED,
+        Show.NOTHING,
     ),
     "confirmed": (
         lambda story: (
@@ -142,10 +168,89 @@ def test_each_introduction_is_shown_by_exactly_one_filter(desk: Story, moment: s
     play(desk)
     with desk.db.reading() as session:
         found = {
-            show: [line.standing for line in overview.page(session, desk.settings, RITA, show).lines]
+            show: [
+                line.standing
+                for line in overview.page(session, desk.settings, RITA, show, desk.clock()).lines
+            ]
             for show in Show
         }
-    assert found == {show: [stands] if show in (shown, Show.ALL) else [] for show in Show}
+    # Those that could not be reached are a part of those that are open.
+    shows = {shown, Show.ALL} | ({Show.UNREACHED} if stands is Standing.UNREACHED else set())
+    assert found == {show: [stands] if show in shows else [] for show in Show}
+
+
+def test_the_list_says_where_an_address_could_not_be_reached_until_it_is_corrected(desk: Story) -> None:
+    desk.ask()
+    rita = enter(desk)
+    assert badge(rita) == "Asked"
+    bounce(desk, MailKind.ASK, NATASHA)
+    assert badge(rita) == "An address could not be reached"
+    assert names(page(rita, "/desk?show=unreached")) == ["Linda Marsh and Natasha Orlova"]
+    press(rita, "correct", side="b", email=NEW)
+    assert badge(rita) == "Asked"
+    assert names(page(rita, "/desk?show=unreached")) == []
+
+
+@pytest.mark.parametrize("refused", [{}, {RITA: "550 5.7.1 full"}])
+def test_a_no_that_somebody_let_her_know_stands_in_the_list_and_on_its_page_even_if_its_mail_failed(
+    desk: Story, refused: dict[str, str]
+) -> None:
+    desk.ask()
+    rita = enter(desk)
+    desk.relay.behave(refuse=refused)
+    desk.answer(LINDA, "no", tell_requester="y")
+    assert badge(rita) == "Asked"
+    desk.sweep()
+    assert desk.outbox(MailKind.DECLINED)[0].state is (MailState.FAILED if refused else MailState.SENT)
+    assert badge(rita) == "Somebody let you know: not this time"
+    text = page(rita)
+    assert "Linda Marsh let you know: not this time." in text
+    sides = text.partition('<ul class="sides">')[2].partition("</ul>")[0]
+    assert re.findall(r'class="state">([^<]*)<', sides) == ["let you know: not this time", "asked"]
+    # Whoever knows of a no knows that nobody is reminded, and taking it back shows nowhere.
+    assert "Send it now" not in text
+    desk.post(desk.link(LINDA, "/a/") + "/undo")
+    assert page(rita) == text
+
+
+def test_what_is_late_is_said_to_be(desk: Story) -> None:
+    desk.ask()
+    rita = enter(desk)
+    desk.clock.advance(days=7, minutes=10)
+    assert "Settled by Monday, 9 March 2026, 09:10 UTC." in page(rita, "/desk")
+    desk.clock.advance(minutes=1)
+    late = "This should have been settled by Monday, 9 March 2026, 09:10 UTC."
+    for path in ("/desk", "/desk/introductions/1", desk.link(RITA, "/r/")):
+        assert late in page(rita, path)
+        assert "ettled by Monday" not in page(rita, path).replace(late, "")
+        assert "it is settled" not in page(rita, path)
+
+
+def test_a_question_that_is_late_is_said_to_be(desk: Story) -> None:
+    desk.introduce()
+    rita = enter(desk)
+    desk.clock.advance(days=4)
+    for path in ("/desk", "/desk/introductions/1"):
+        assert "we should have asked both whether they are in touch" in page(rita, path)
+
+
+def test_a_lead_that_nobody_confirmed_is_one_everywhere(desk: Story) -> None:
+    season.unconfirmed(desk)
+    rita = enter(desk)
+    assert badge(rita) == "Introduced, not confirmed"
+    assert "Not confirmed" in page(rita, "/desk/ledger")
+    for path in ("/desk/introductions/1", desk.link(RITA, "/r/")):
+        assert "nobody confirmed it in time, so this is a lead" in page(rita, path)
+        assert "We ask once" not in page(rita, path)
+
+
+@pytest.mark.parametrize("ending", ["undelivered", "came back, and over"])
+def test_what_could_not_be_delivered_is_called_so_everywhere(desk: Story, ending: str) -> None:
+    PLAYS[ending][0](desk)
+    rita = enter(desk)
+    assert badge(rita) == "Could not be delivered"
+    assert "Could not be delivered" in page(rita, "/desk/ledger")
+    assert "Natasha Orlova could not be reached by our mail." in page(rita)
 
 
 # --- Who may look ---------------------------------------------------------------------------------
@@ -264,20 +369,37 @@ def test_the_reminder_leaves_now_and_once(desk: Story) -> None:
     assert "Whoever has not answered is reminded once." in page(rita)
     assert press(rita, "remind") == 303
     assert "Whoever has not answered" not in page(rita)
+    # A second click finds it done.
     assert press(rita, "remind") == 303
     desk.sweep()
     desk.sweep(days=4)
     assert desk.kinds(NATASHA) == ["ask", "reminder"]
     assert "reminder" not in desk.kinds(LINDA)
-    assert desk.events().count("reminder asked for") == 2
+    assert desk.events().count("reminder asked for") == 1
     assert page(rita).count("You asked for the reminder.") == 1
+
+
+@pytest.mark.parametrize("answer", ["", "yes", "no"])
+def test_the_reminder_can_be_asked_for_until_the_one_by_the_clock_is_due(desk: Story, answer: str) -> None:
+    desk.ask()
+    if answer:
+        desk.answer(LINDA, answer)
+    rita = enter(desk)
+    desk.clock.advance(days=2, hours=23, minutes=59)
+    assert "Send it now" in page(rita)
+    desk.clock.advance(minutes=1)
+    assert "Send it now" not in page(rita)
+    assert press(rita, "remind") == 303
+    assert "You asked for the reminder." not in page(rita)
+    assert "reminder asked for" not in desk.events()
 
 
 def test_no_reminder_leaves_that_was_not_allowed_and_none_while_a_no_stands(desk: Story) -> None:
     desk.ask(reminders="")
     rita = enter(desk)
     assert "Send it now" not in page(rita)
-    assert press(rita, "remind") == 409
+    assert press(rita, "remind") == 303
+    assert "reminder asked for" not in desk.events()
     desk.sweep(days=8)
     desk.ask()
     desk.answer(LINDA, "no")

@@ -134,7 +134,7 @@ class NotCorrectable(Refused):
 
 
 class NoReminder(Refused):
-    """The requester allowed no reminder, or the time to answer is over. Never because of an answer."""
+    """The requester allowed no reminder, or had it, or it is too late. Never because of an answer."""
 
 
 class NotIntroduced(Refused):

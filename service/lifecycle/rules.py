@@ -186,10 +186,11 @@ def _correct(case: Case, command: Correct, now: datetime, timing: Timing) -> Dec
     return settle(Decision(case.with_side(command.side, side), (event,)), now, timing)
 
 
-def _remind_now(case: Case, _: RemindNow, now: datetime, __: Timing) -> Decision:
+def _remind_now(case: Case, _: RemindNow, now: datetime, timing: Timing) -> Decision:
     """Taken or refused for reasons that the requester knows, so that it tells nothing of the answers."""
     _refuse_unless_open(case)
-    if not case.reminders or case.closes_at is None or now >= case.closes_at:
+    began, ends = case.verified_at, case.closes_at
+    if not case.reminders or not began or not ends or now >= min(began + timing.remind_after, ends):
         raise NoReminder
     decision = Decision(case, (Event("reminder asked for", Role.REQUESTER),))
     return remind(decision, may_be_reminded(case), Role.REQUESTER, now)
