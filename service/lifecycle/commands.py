@@ -63,12 +63,13 @@ class HandedOver:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The relay accepted a mail, or (``certain=False``) nobody can know whether it did."""
+    """The relay ``server`` accepted a mail, or (``certain=False``) nobody can know whether it did."""
 
     kind: MailKind
     to: Role
     reply: str = ""
     certain: bool = True
+    server: str = ""
 
 
 @dataclass(frozen=True)

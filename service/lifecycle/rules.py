@@ -282,6 +282,8 @@ def _refuse_unless_open(case: Case, also: State | None = None) -> None:
 
 def _mail_event(name: str, command: Accepted | Failed) -> Event:
     detail = {"mail": command.kind.value, "to": command.to.value, "reply": command.reply}
+    if isinstance(command, Accepted) and command.server:
+        detail["server"] = command.server
     return Event(name, "relay", detail)
 
 
