@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from unicodedata import normalize
 
 from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from . import ledger
+from .db import in_small_letters
 from .lifecycle import ConsentState, Envelope, MailKind, Reason, State
 from .models import Consent, Introduction, MailState, OutboxMail, canonical
 from .settings import Settings
@@ -171,8 +173,16 @@ def marks(introduction: Introduction) -> Marks:
         actively_sought=found.actively_sought if told else None,
         introduced=found.introduced,
         endorsed=found.endorsed,
-        both_expect_it=found.both_expect_it if told else None,
+        # That both said yes is told as soon as the introduction has left.
+        both_expect_it=found.both_expect_it if introduction.left_at else None,
     )
+
+
+def sought_by(introduction: Introduction) -> list[Consent]:
+    """The sides with the need that said they are looking now; told once they are introduced."""
+    facts = introduction.facts()
+    said_so = facts.needs & facts.looking if introduction.introduced_at else frozenset()
+    return [side for side in introduction.consents if side.side in said_so]
 
 
 # --- The list -------------------------------------------------------------------------------------
@@ -245,15 +255,20 @@ def _has_side(*where: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _holds(search: str) -> ColumnElement[bool]:
-    """Every word of the search stands in the need or a name: only in what the requester typed."""
+    """Every word of the search stands in the need, a name or an address: only in what the requester typed."""
     # PostgreSQL refuses a text with a NUL in it.
-    words = search.replace("\0", " ").split()[:10]
+    words = normalize("NFC", search.replace("\0", " ")).split()[:10]
     return and_(Introduction.id.is_not(None), *(_holds_word(word) for word in words))
 
 
 def _holds_word(word: str) -> ColumnElement[bool]:
-    named = Consent.introduction_id == Introduction.id, Consent.name.icontains(word, autoescape=True)
-    return or_(Introduction.need.icontains(word, autoescape=True), exists().where(*named))
+    is_party = or_(_contains(Consent.name, word), _contains(Consent.email, word))
+    return or_(_contains(Introduction.need, word), _has_side(is_party))
+
+
+def _contains(text: InstrumentedAttribute[str], word: str) -> ColumnElement[bool]:
+    # SQLAlchemy's own icontains() is blind to capital letters of ASCII only, on SQLite.
+    return in_small_letters(text).contains(word.lower(), autoescape=True)
 
 
 # --- One introduction -----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select
@@ -86,11 +87,30 @@ def test_the_list_is_the_requester_s_own_and_the_newest_comes_first(desk: Story)
 
 def test_names_and_needs_are_searched_and_nothing_that_a_party_wrote(desk: Story) -> None:
     desk.ask(need="A 100% cotton cloth.")
-    desk.answer(LINDA, "yes", line="What about parquet")
+    desk.answer(LINDA, "yes", line="What about parquet", phone="+49 30 1234567")
+    assert desk.consent(LINDA).phone
     rita = enter(desk)
-    for words, found in (("NATASHA cotton", 1), ("100%", 1), ("10_%", 0), ("parquet", 0), ("%00x", 0)):
+    for words, found in (
+        ("NATASHA cotton", 1),
+        ("100%", 1),
+        ("10_%", 0),
+        ("Linda@SALON.test natasha", 1),
+        ("parquet", 0),
+        ("1234567", 0),
+        ("+49", 0),
+        ("%00x", 0),
+    ):
         assert len(names(page(rita, f"/desk?q={words}".replace("100%", "100%25")))) == found, words
     assert "No introduction is like that." in page(rita, "/desk?q=parquet")
+
+
+@pytest.mark.parametrize("word", ["özlem", "ÖZLEM", "O\N{COMBINING DIAERESIS}zlem", "ημα", "čas"])
+def test_the_search_is_blind_to_capital_letters_of_every_alphabet(desk: Story, word: str) -> None:
+    desk.ask(b_name="Özlem Øst", need="Ein ΣΧΗΜΑ für Čas und Straße, 50%/Tag.")
+    rita = enter(desk)
+    assert len(names(page(rita, f"/desk?q={quote(word)}"))) == 1
+    assert len(names(page(rita, "/desk?q=50%25/tag"))) == 1
+    assert len(names(page(rita, f"/desk?q={quote('özlen')}"))) == 0
 
 
 def test_a_long_list_has_pages(desk: Story) -> None:
@@ -420,13 +440,20 @@ def test_the_timeline_and_the_marks_tell_more_once_they_are_introduced(desk: Sto
     desk.ask()
     rita = enter(desk)
     assert page(rita).count("Told once they are introduced") == 2
+    assert evidence(rita) == {}
     desk.answer(LINDA, "yes", looking="yes")
     desk.answer(NATASHA, "yes")
     assert page(rita).count("Told once they are introduced") == 2
+    assert evidence(rita) == {}
     desk.sweep(minutes=11)
     assert "The introduction reached both." in page(rita)
     assert "Told once they are introduced" not in page(rita)
     assert page(rita).count('<span class="borne">Yes</span>') == 5
+    assert evidence(rita) == {
+        "Actively sought": "Linda Marsh said so on the answer page.",
+        "Introduced": "The introduction was accepted for both by Monday, 2 March 2026, 09:11 UTC.",
+        "Both expect it": "Both had said yes when the introduction left.",
+    }
     assert "we ask both whether they are in touch" in page(rita)
     desk.sweep(days=4)
     assert "We asked both whether they are in touch." in page(rita)
@@ -435,6 +462,33 @@ def test_the_timeline_and_the_marks_tell_more_once_they_are_introduced(desk: Sto
     assert "it is a lead for now" in page(rita)
     desk.post(desk.link(LINDA, "/f/"), answer="yes")
     assert "Confirmed: a referral" in page(rita)
+
+
+def evidence(client: Any) -> dict[str, str]:
+    """What stands below the meaning of each mark."""
+    marks = page(client).partition('<ul class="evidence">')[2].partition("</ul>")[0]
+    return dict(re.findall(r"<h3>([^<]*)</h3>(?:(?!</li>).)*<p>([^<]*)</p>", marks, re.DOTALL))
+
+
+def test_a_requester_with_the_need_is_named_as_who_said_so(desk: Story) -> None:
+    desk.ask(**ONE_OF_THEM)
+    desk.answer(NATASHA, "yes")
+    desk.sweep(minutes=10)
+    assert evidence(enter(desk))["Actively sought"] == "You said so in the request."
+
+
+@pytest.mark.parametrize(
+    ("moment", "untold"),
+    [("asked", 0), ("over", 2), ("withdrawn", 2), ("withdrawn by a party", 2), ("undelivered", 1)],
+)
+def test_what_is_over_without_an_introduction_promises_to_tell_nothing_more(
+    desk: Story, moment: str, untold: int
+) -> None:
+    PLAYS[moment][0](desk)
+    text = page(enter(desk))
+    assert text.count("Not told, as they were not introduced") == untold
+    assert text.count("Told once they are introduced") == (2 if moment == "asked" else 0)
+    assert ("Both had said yes" in text) == (moment == "undelivered")
 
 
 def test_a_copy_is_the_form_filled_in_as_it_was(desk: Story) -> None:

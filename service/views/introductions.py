@@ -37,10 +37,12 @@ LONGEST_SEARCH = 200
 
 
 class SearchForm(Form):
-    """The words to look for in names and needs."""
+    """The words to look for in names, addresses and needs."""
 
     q = StringField(
-        lazy_gettext("Search in names and needs"), render_kw={"autocomplete": "off"}, filters=[str.strip]
+        lazy_gettext("Search in names, addresses and needs"),
+        render_kw={"autocomplete": "off"},
+        filters=[str.strip],
     )
 
 
@@ -114,6 +116,7 @@ def _page(session: Session, introduction: Introduction, form: CorrectionForm) ->
         next=overview.ahead(introduction, settings(), now()),
         may_remind=timeline.may_remind(session, settings(), introduction, now()),
         marks=overview.marks(introduction),
+        sought_by=overview.sought_by(introduction),
         names=MARKS,
         timeline=timeline.timeline(session, settings(), introduction, now()),
         **requesting.told(session, introduction, form),
