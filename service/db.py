@@ -13,8 +13,31 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, String, create_engine, event
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class in_small_letters(FunctionElement[str]):  # named as the other functions of SQL are
+    """A text of the database in small letters, of whatever alphabet."""
+
+    type = String()
+    inherit_cache = True
+    name = "in_small_letters"
+
+
+@compiles(in_small_letters)
+def _by_the_database(element: in_small_letters, compiler: SQLCompiler, **more: Any) -> str:
+    return f"lower({compiler.process(element.clauses, **more)})"
+
+
+@compiles(in_small_letters, "sqlite")
+def _by_python(element: in_small_letters, compiler: SQLCompiler, **more: Any) -> str:
+    # SQLite's own lower() knows ASCII only; replacing it would change what an index says.
+    return f"in_small_letters({compiler.process(element.clauses, **more)})"
+
 
 Nudges = dict[str, list[int]]
 """Ids by the name of the task that should look at them."""
@@ -85,6 +108,7 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None
     for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = FULL"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("in_small_letters", 1, str.lower, deterministic=True)
 
 
 def _begin_sqlite(connection: Connection) -> None:

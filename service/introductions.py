@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from . import decisions, lifecycle, limits, links, outbox
@@ -32,7 +33,7 @@ from .links import by_answer_link as by_answer_link
 from .links import by_follow_up_link as by_follow_up_link
 from .links import by_never_link as by_never_link
 from .links import by_requester_link as by_requester_link
-from .models import Consent, FirstWriter, Introduction, Need, OutboxMail, Sought, canonical
+from .models import Consent, Event, FirstWriter, Introduction, Need, OutboxMail, Sought, canonical
 from .settings import Settings
 
 ANSWERABLE = (MailKind.ASK, MailKind.REMINDER, MailKind.RECEIPT, MailKind.RECHECK, MailKind.UNCLEAR)
@@ -223,10 +224,18 @@ def correct(
 def remind_now(session: Session, settings: Settings, token: str, now: datetime) -> None:
     """The one reminder that the requester allowed leaves now, for whoever may have it.
 
-    Raises lifecycle.NoReminder where none was allowed, or the time to answer is over.
+    Raises lifecycle.NoReminder where none was allowed, this was asked for before, or it is too late.
     """
     introduction = links.lock_by_requester_link(session, settings, token)
+    if was_reminded(session, introduction):
+        raise lifecycle.NoReminder
     decisions.apply(session, settings, introduction, lifecycle.RemindNow(), now)
+
+
+def was_reminded(session: Session, introduction: Introduction) -> bool:
+    """Whether the requester asked for the reminder, whoever it then went to."""
+    asked = exists().where(Event.introduction_id == introduction.id, Event.name == "reminder asked for")
+    return bool(session.scalar(select(asked)))
 
 
 def confirm(session: Session, settings: Settings, token: str, in_touch: bool, now: datetime) -> Consent:

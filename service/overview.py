@@ -7,22 +7,25 @@ depends on who has answered what, or when, before the introduction. `tests/test_
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from unicodedata import normalize
 
 from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from . import ledger, lifecycle
-from .lifecycle import ConsentState, Envelope, MailKind, Order, Reason, Role, State
-from .models import Consent, Event, Introduction, MailState, OutboxMail, canonical
+from . import ledger
+from .db import in_small_letters
+from .lifecycle import ConsentState, Envelope, MailKind, Reason, State
+from .models import Consent, Introduction, MailState, OutboxMail, canonical
 from .settings import Settings
 
 PER_PAGE = 20
 MOST = 2**31 - 1
 """The largest number that a row can have; databases choke on larger ones."""
+TOLD = (MailState.SENT, MailState.FAILED, MailState.UNKNOWN)
+"""The states of a mail that has come to its end, and was not stopped before."""
 
 
 class Standing(StrEnum):
@@ -31,19 +34,25 @@ class Standing(StrEnum):
     UNVERIFIED = "unverified"
     GONE = "gone"
     ASKED = "asked"
+    UNREACHED = "unreached"
     WITHDRAWN = "withdrawn"
     LEAVING = "leaving"
     UNDELIVERED = "undelivered"
     INTRODUCED = "introduced"
+    UNCONFIRMED = "unconfirmed"
     CONFIRMED = "confirmed"
     NOTHING = "nothing"
 
 
 class Show(StrEnum):
-    """Which introductions a list shows. Each belongs to exactly one of the others than ``all``."""
+    """Which introductions a list shows. ``unreached`` is a part of ``open``.
+
+    Each introduction belongs to exactly one of the others than ``all`` and ``unreached``.
+    """
 
     ALL = "all"
     OPEN = "open"
+    UNREACHED = "unreached"
     INTRODUCED = "introduced"
     REFERRALS = "referrals"
     NOTHING = "nothing"
@@ -58,51 +67,23 @@ class Ahead(StrEnum):
     ENDS = "ends"
 
 
-class Told(StrEnum):
-    """One line of the timeline that a requester sees."""
-
-    REQUESTED = "requested"
-    VERIFIED = "verified"
-    LAPSED = "lapsed"
-    LOST = "lost"
-    CORRECTED = "corrected"
-    DECLINED = "declined"
-    REMINDED = "reminded"
-    REMINDER_DUE = "reminder-due"
-    WITHDRAWN = "withdrawn"
-    INTRODUCED = "introduced"
-    CAME_BACK = "came-back"
-    UNDELIVERED = "undelivered"
-    FOLLOWED_UP = "followed-up"
-    CONFIRMED = "confirmed"
-    UNCONFIRMED = "unconfirmed"
-    NOTHING = "nothing"
-
-
 @dataclass(frozen=True)
 class Next:
-    """What happens next, and when."""
+    """What happens next, and when; ``is_late`` where that moment has passed."""
 
     what: Ahead
     at: datetime
-
-
-@dataclass(frozen=True)
-class Step:
-    """Something that happened and may be told; ``name`` is the party that it is about."""
-
-    at: datetime
-    what: Told
-    name: str = ""
+    is_late: bool
 
 
 @dataclass(frozen=True)
 class Line:
-    """One introduction in the list."""
+    """One introduction in the list; ``told_no`` where somebody let the requester know of a no."""
 
     introduction: Introduction
     standing: Standing
     next: Next | None
+    told_no: bool
 
 
 @dataclass(frozen=True)
@@ -139,13 +120,21 @@ def standing(introduction: Introduction) -> Standing:
         return _how_it_went(introduction)
     if _is_withdrawn(introduction):
         return Standing.WITHDRAWN
-    return Standing.NOTHING if introduction.state is State.CLOSED else Standing.ASKED
+    if introduction.state is State.CLOSED:
+        return Standing.NOTHING
+    return Standing.UNREACHED if _is_unreached(introduction) else Standing.ASKED
 
 
 def _how_it_went(introduction: Introduction) -> Standing:
-    if introduction.introduced_at:
-        return Standing.INTRODUCED
-    return Standing.UNDELIVERED if introduction.state is State.CLOSED else Standing.LEAVING
+    if introduction.state is State.CLOSED:
+        # An introduction that came back later is closed for that, as the ledger says.
+        is_unconfirmed = introduction.reason is Reason.HANDOFF_UNCONFIRMED
+        return Standing.UNCONFIRMED if is_unconfirmed else Standing.UNDELIVERED
+    return Standing.INTRODUCED if introduction.introduced_at else Standing.LEAVING
+
+
+def _is_unreached(introduction: Introduction) -> bool:
+    return any(side.state is ConsentState.UNDELIVERABLE for side in introduction.consents)
 
 
 def _is_withdrawn(introduction: Introduction) -> bool:
@@ -155,17 +144,22 @@ def _is_withdrawn(introduction: Introduction) -> bool:
     return said_no or introduction.reason is Reason.WITHDRAWN
 
 
-def ahead(introduction: Introduction, settings: Settings) -> Next | None:
+def ahead(introduction: Introduction, settings: Settings, now: datetime) -> Next | None:
     """What happens next by itself, and when; None where nothing does."""
+    found = _ahead(introduction, settings)
+    return Next(*found, is_late=found[1] < now) if found else None
+
+
+def _ahead(introduction: Introduction, settings: Settings) -> tuple[Ahead, datetime] | None:
     match standing(introduction):
         case Standing.UNVERIFIED:
-            return Next(Ahead.LAPSES, introduction.created_at + settings.VERIFY_WITHIN)
-        case Standing.ASKED if introduction.closes_at:
-            return Next(Ahead.SETTLED, introduction.closes_at + settings.HOLD_FOR)
-        case Standing.INTRODUCED if introduction.state is State.INTRODUCED and introduction.introduced_at:
+            return Ahead.LAPSES, introduction.created_at + settings.VERIFY_WITHIN
+        case Standing.ASKED | Standing.UNREACHED if introduction.closes_at:
+            return Ahead.SETTLED, introduction.closes_at + settings.HOLD_FOR
+        case Standing.INTRODUCED if introduction.introduced_at:
             if introduction.followed_up_at:
-                return Next(Ahead.ENDS, introduction.followed_up_at + settings.CONFIRM_WITHIN)
-            return Next(Ahead.FOLLOW_UP, introduction.introduced_at + settings.FOLLOW_UP_AFTER)
+                return Ahead.ENDS, introduction.followed_up_at + settings.CONFIRM_WITHIN
+            return Ahead.FOLLOW_UP, introduction.introduced_at + settings.FOLLOW_UP_AFTER
     return None
 
 
@@ -179,15 +173,29 @@ def marks(introduction: Introduction) -> Marks:
         actively_sought=found.actively_sought if told else None,
         introduced=found.introduced,
         endorsed=found.endorsed,
-        both_expect_it=found.both_expect_it if told else None,
+        # That both said yes is told as soon as the introduction has left.
+        both_expect_it=found.both_expect_it if introduction.left_at else None,
     )
+
+
+def sought_by(introduction: Introduction) -> list[Consent]:
+    """The sides with the need that said they are looking now; told once they are introduced."""
+    facts = introduction.facts()
+    said_so = facts.needs & facts.looking if introduction.introduced_at else frozenset()
+    return [side for side in introduction.consents if side.side in said_so]
 
 
 # --- The list -------------------------------------------------------------------------------------
 
 
 def page(
-    session: Session, settings: Settings, address: str, show: Show, search: str = "", number: int = 1
+    session: Session,
+    settings: Settings,
+    address: str,
+    show: Show,
+    now: datetime,
+    search: str = "",
+    number: int = 1,
 ) -> Page:
     """A requester's introductions, the newest first: those to show, in which the search words stand."""
     wanted = and_(Introduction.requester_address == canonical(address), _is_shown(show), _holds(search))
@@ -196,8 +204,21 @@ def page(
     number = min(max(1, number), last)
     rows = select(Introduction).where(wanted).order_by(Introduction.id.desc())
     rows = rows.limit(PER_PAGE).offset((number - 1) * PER_PAGE)
-    lines = [Line(row, standing(row), ahead(row, settings)) for row in session.scalars(rows)]
+    found = list(session.scalars(rows))
+    told = {mail.introduction_id for mail in told_noes(session, *found)}
+    lines = [Line(row, standing(row), ahead(row, settings, now), row.id in told) for row in found]
     return Page(lines, number, last, total)
+
+
+def told_noes(session: Session, *introductions: Introduction) -> list[OutboxMail]:
+    """The mails by which parties let the requester know of a no, as they chose to.
+
+    What such a mail told stays told, so that taking the no back changes nothing. One that failed counts as
+    well: what it was to tell stands at the desk.
+    """
+    ids = [introduction.id for introduction in introductions]
+    mails = select(OutboxMail).where(OutboxMail.introduction_id.in_(ids), OutboxMail.state.in_(TOLD))
+    return list(session.scalars(mails.where(OutboxMail.kind == MailKind.DECLINED).order_by(OutboxMail.id)))
 
 
 def has_any(session: Session, address: str) -> bool:
@@ -212,34 +233,42 @@ def _is_shown(show: Show) -> ColumnElement[bool]:
     confirmed = Introduction.state == State.CONFIRMED
     introduced = Introduction.introduced_at.is_not(None)
     withdrawn = _own_no()
+    undelivered = and_(ended, Introduction.reason == Reason.UNDELIVERABLE)
+    is_open = and_(not_(ended), not_(introduced), not_(withdrawn))
     return {
         Show.ALL: Introduction.id.is_not(None),
-        Show.OPEN: and_(not_(ended), not_(introduced), not_(withdrawn)),
-        Show.INTRODUCED: and_(introduced, not_(confirmed)),
+        Show.OPEN: is_open,
+        Show.UNREACHED: and_(is_open, _has_side(Consent.state == ConsentState.UNDELIVERABLE)),
+        Show.INTRODUCED: and_(introduced, not_(confirmed), not_(undelivered)),
         Show.REFERRALS: confirmed,
-        Show.NOTHING: and_(not_(introduced), or_(ended, withdrawn)),
+        Show.NOTHING: or_(undelivered, and_(not_(introduced), or_(ended, withdrawn))),
     }[show]
 
 
 def _own_no() -> ColumnElement[bool]:
     """The requester is one of the two, and took their request back."""
-    return exists().where(
-        Consent.introduction_id == Introduction.id,
-        Consent.side == Introduction.requester_is,
-        Consent.state == ConsentState.NO,
-    )
+    return _has_side(Consent.side == Introduction.requester_is, Consent.state == ConsentState.NO)
+
+
+def _has_side(*where: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(Consent.introduction_id == Introduction.id, *where)
 
 
 def _holds(search: str) -> ColumnElement[bool]:
-    """Every word of the search stands in the need or a name: only in what the requester typed."""
+    """Every word of the search stands in the need, a name or an address: only in what the requester typed."""
     # PostgreSQL refuses a text with a NUL in it.
-    words = search.replace("\0", " ").split()[:10]
+    words = normalize("NFC", search.replace("\0", " ")).split()[:10]
     return and_(Introduction.id.is_not(None), *(_holds_word(word) for word in words))
 
 
 def _holds_word(word: str) -> ColumnElement[bool]:
-    named = Consent.introduction_id == Introduction.id, Consent.name.icontains(word, autoescape=True)
-    return or_(Introduction.need.icontains(word, autoescape=True), exists().where(*named))
+    is_party = or_(_contains(Consent.name, word), _contains(Consent.email, word))
+    return or_(_contains(Introduction.need, word), _has_side(is_party))
+
+
+def _contains(text: InstrumentedAttribute[str], word: str) -> ColumnElement[bool]:
+    # SQLAlchemy's own icontains() is blind to capital letters of ASCII only, on SQLite.
+    return in_small_letters(text).contains(word.lower(), autoescape=True)
 
 
 # --- One introduction -----------------------------------------------------------------------------
@@ -250,109 +279,6 @@ def find(session: Session, id: int, address: str | None = None) -> Introduction 
     introduction = session.get(Introduction, id) if 0 < id <= MOST else None
     is_theirs = introduction and address in (None, introduction.requester_address)
     return introduction if is_theirs else None
-
-
-def may_remind(session: Session, introduction: Introduction, now: datetime) -> bool:
-    """Whether the button for the reminder is there: that depends on nobody's answer."""
-    closes_at = introduction.closes_at
-    is_asked = standing(introduction) is Standing.ASKED and closes_at is not None and now < closes_at
-    return introduction.reminders and is_asked and not _was_reminded(session, introduction)
-
-
-def _was_reminded(session: Session, introduction: Introduction) -> bool:
-    asked = exists().where(Event.introduction_id == introduction.id, Event.name == "reminder asked for")
-    return bool(session.scalar(select(asked)))
-
-
-def timeline(session: Session, settings: Settings, introduction: Introduction, now: datetime) -> list[Step]:
-    """What happened, as the requester may see it, oldest first."""
-    steps = [Step(introduction.created_at, Told.REQUESTED)]
-    for event in history(session, introduction):
-        # The reminder is one, however often its button was pressed.
-        known = {step.what for step in steps} & {Told.REMINDED}
-        steps += [step for step in _told(introduction, event) if step.what not in known]
-    steps += _shared_noes(session, introduction)
-    steps += _reminder_due(settings, introduction, steps, now)
-    if standing(introduction) is Standing.NOTHING and introduction.closes_at:
-        # The closing moment itself: the clock's own event may be a little later where a yes was taken back.
-        steps.append(Step(introduction.closes_at, Told.NOTHING))
-    return sorted(steps, key=lambda step: step.at)
-
-
-def history(session: Session, introduction: Introduction) -> list[Event]:
-    """Every event, oldest first: for the operator."""
-    events = select(Event).where(Event.introduction_id == introduction.id).order_by(Event.id)
-    return list(session.scalars(events))
-
-
-def mails(session: Session, introduction: Introduction) -> list[OutboxMail]:
-    """Every mail of an introduction, in the order in which they were queued: for the operator."""
-    rows = select(OutboxMail).where(OutboxMail.introduction_id == introduction.id).order_by(OutboxMail.id)
-    return list(session.scalars(rows))
-
-
-PLAIN = {
-    "verified": Told.VERIFIED,
-    "request lapsed": Told.LAPSED,
-    "withdrawn": Told.WITHDRAWN,
-    "introduced": Told.INTRODUCED,
-    "follow-up queued": Told.FOLLOWED_UP,
-    "handoff confirmed": Told.CONFIRMED,
-}
-"""The events that tell nothing of one side; whatever is neither here nor in `_told` is not shown."""
-
-
-def _told(introduction: Introduction, event: Event) -> Iterator[Step]:
-    own, detail = introduction.requester_is, event.detail
-    if event.name in PLAIN:
-        yield Step(event.at, PLAIN[event.name])
-    elif event.name == "undeliverable":
-        yield Step(event.at, Told.LOST, _name(introduction, detail["to"]))
-    elif event.name == "address corrected":
-        yield Step(event.at, Told.CORRECTED, _name(introduction, detail["side"]))
-    elif event.name == "reminder asked for":
-        yield Step(event.at, Told.REMINDED)
-    elif event.name == "mail came back" and _is_lost_introduction(introduction, event):
-        yield Step(event.at, Told.CAME_BACK, _name(introduction, detail["to"]))
-    elif event.name == "closed" and introduction.left_at:
-        yield Step(event.at, Told.UNCONFIRMED if introduction.introduced_at else Told.UNDELIVERED)
-    elif event.name == "answered" and event.actor == own and detail.get("answer") == ConsentState.NO:
-        # "Never contact me again", said by a requester who is one of the two.
-        yield Step(event.at, Told.WITHDRAWN)
-
-
-def _is_lost_introduction(introduction: Introduction, event: Event) -> bool:
-    is_copy = event.detail.get("to") == Role.REQUESTER
-    is_introduction = event.detail.get("mail") == MailKind.INTRODUCTION
-    return is_introduction and not is_copy and introduction.introduced_at is not None
-
-
-def _name(introduction: Introduction, side: str) -> str:
-    return introduction.consent(Role(side)).name
-
-
-def _shared_noes(session: Session, introduction: Introduction) -> Iterator[Step]:
-    """Who let the requester know of a no: as the mail told it, so that taking it back changes nothing."""
-    for mail in mails(session, introduction):
-        if mail.kind is MailKind.DECLINED and mail.state is MailState.SENT and mail.sent_at:
-            side = lifecycle.who_about(mail.round)
-            yield Step(mail.sent_at, Told.DECLINED, introduction.consent(side).name)
-
-
-def _reminder_due(
-    settings: Settings, introduction: Introduction, steps: list[Step], now: datetime
-) -> Iterator[Step]:
-    """When a reminder was due by the clock, whether or not anybody was left to be reminded.
-
-    Where one is asked after the other, that moment would tell when the first said yes.
-    """
-    began, ends = introduction.verified_at, introduction.closes_at
-    if not introduction.reminders or introduction.order is not Order.TOGETHER or not began or not ends:
-        return
-    due = began + settings.REMIND_AFTER
-    over = (Told.REMINDED, Told.WITHDRAWN, Told.INTRODUCED, Told.UNDELIVERED)
-    if due <= now and due < ends and not any(step.what in over and step.at <= due for step in steps):
-        yield Step(due, Told.REMINDER_DUE)
 
 
 def lost(introduction: Introduction) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session, defer, selectinload
 
+from .delivery import may_be_retried
 from .inbound.entry import FAILED
 from .limits import OPEN, requests_per_day
 from .models import (
@@ -21,6 +23,37 @@ from .models import (
     Suppression,
 )
 from .settings import Settings
+
+LOOKED_AT = 1000
+"""How many of the mails that failed the page of an operator asks the kernel about."""
+
+
+TAKEN = (MailState.LEASED, MailState.HANDOVER)
+TROUBLED = OutboxMail.state.in_((MailState.FAILED, MailState.UNKNOWN))
+
+
+class Queue(NamedTuple):
+    """How many mails are on their way."""
+
+    waiting: int
+    taken: int
+    """In a worker's hands."""
+    again: int
+    """To be tried again."""
+    unknown: int
+    """Nobody can know whether the relay took them."""
+
+
+class Troubled(NamedTuple):
+    """The mails that failed: those that may be tried once more, the newest first; the others are counted."""
+
+    mails: list[OutboxMail]
+    more: int
+    """Those of them for which there was no room."""
+    unneeded: int
+    """Those that nobody needs any more."""
+    older: int
+    """Those that were not looked at."""
 
 
 class Load(NamedTuple):
@@ -55,13 +88,37 @@ def ledger(session: Session, history: bool = False) -> list[dict[str, Any]]:
     return [_as_dict(entry) for entry in session.scalars(entries)]
 
 
-def troubled_mails(session: Session, limit: int | None = None) -> list[OutboxMail]:
-    """Mails that failed for good, or of which nobody can know whether the relay took them.
+def queue(session: Session) -> Queue:
+    """How many mails are on their way, by how far they are."""
+    state = OutboxMail.state
+    on_their_way = state.in_((*TAKEN, MailState.QUEUED, MailState.RETRY, MailState.UNKNOWN))
+    found = select(state, func.count()).where(on_their_way).group_by(state)
+    counts = Counter(dict(session.execute(found).all()))
+    return Queue(
+        waiting=counts[MailState.QUEUED],
+        taken=sum(counts[taken] for taken in TAKEN),
+        again=counts[MailState.RETRY],
+        unknown=counts[MailState.UNKNOWN],
+    )
 
-    Oldest first; with ``limit`` only so many of the newest.
-    """
-    troubled = select(OutboxMail).where(OutboxMail.state.in_((MailState.FAILED, MailState.UNKNOWN)))
-    return list(session.scalars(troubled.order_by(OutboxMail.id.desc()).limit(limit)))[::-1]
+
+def troubled_mails(session: Session) -> list[OutboxMail]:
+    """Mails that failed for good, or of which nobody can know whether the relay took them, oldest first."""
+    return list(session.scalars(select(OutboxMail).where(TROUBLED).order_by(OutboxMail.id)))
+
+
+def troubled(session: Session, limit: int) -> Troubled:
+    """The same mails as a person needs them: first of all those that can be helped."""
+    newest = select(OutboxMail).where(TROUBLED).order_by(OutboxMail.id.desc()).limit(LOOKED_AT)
+    mails = list(session.scalars(newest.options(selectinload(OutboxMail.introduction))))
+    retriable = [mail for mail in mails if may_be_retried(mail)]
+    total = session.scalar(select(func.count()).select_from(OutboxMail).where(TROUBLED)) or 0
+    return Troubled(
+        mails=retriable[:limit],
+        more=len(retriable[limit:]),
+        unneeded=len(mails) - len(retriable),
+        older=total - len(mails),
+    )
 
 
 def waiting_mails(session: Session, limit: int) -> list[OutboxMail]:

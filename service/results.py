@@ -78,7 +78,7 @@ class LockedMail:
     def sent(self, reply: str) -> None:
         outbox.sent(self.row, reply, self.now)
         resume_relay(self.session)
-        self._tell(Accepted(self.row.kind, self.row.to, reply))
+        self._tell(Accepted(self.row.kind, self.row.to, reply, server=self.settings.MAIL_SERVER))
 
     def failed(self, reply: str) -> None:
         outbox.failed(self.row, reply)

@@ -235,6 +235,19 @@ def test_a_month_ends_at_midnight_in_the_installation_s_zone(
     story.db.engine.dispose()
 
 
+def test_what_ended_at_midnight_belongs_to_the_day_that_begins(
+    environ: dict[str, str], clock: HandClock, relay: FaultySmtp
+) -> None:
+    clock.now = datetime(2026, 3, 31, tzinfo=UTC)
+    story = Story(environ, clock, relay)
+    season.withdrawn(story)
+    assert clock.now == datetime(2026, 4, 1, tzinfo=UTC)
+    march, april = Span(last=date(2026, 3, 31)), Span(first=date(2026, 4, 1))
+    assert (told(story, span=march).tally.total, told(story, span=april).tally.total) == (0, 1)
+    assert told(story, span=april).lines[0].day == date(2026, 4, 1)
+    story.db.engine.dispose()
+
+
 @pytest.mark.parametrize(
     ("first", "last", "unit", "columns"),
     [

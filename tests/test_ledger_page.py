@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from service.views.ledger import plain
+
 from . import season
 from .conftest import rows
 from .desk import sign_in_for_tests
@@ -136,7 +138,7 @@ def test_json_says_of_what_it_is(story: Story) -> None:
 def test_csv_is_for_spreadsheets_and_runs_nothing_in_them(story: Story) -> None:
     story.ask(a_name='=HYPERLINK("x")', b_name='+1, "Ömer"')
     story.sweep(days=7)
-    story.ask(a_name="@SUM(A1)", b_name="-Nina")
+    story.ask(a_name="@SUM(A1)", b_name="Nina;-Nina")
     story.sweep(days=7)
     response = look(story, "/desk/ledger.csv")
     assert response.mimetype == "text/csv"
@@ -146,7 +148,22 @@ def test_csv_is_for_spreadsheets_and_runs_nothing_in_them(story: Story) -> None:
     assert lines[-1] == ""
     assert len(lines) == 4
     names = [(row["first_person"], row["second_person"]) for row in as_rows(response)]
-    assert names == [("'@SUM(A1)", "'-Nina"), ('\'=HYPERLINK("x")', '\'+1, "Ömer"')]
+    assert names == [("'@SUM(A1)", "Nina;'-Nina"), ('\'=HYPERLINK("x")', '\'+1, "Ömer"')]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("Linda;=1+1", "Linda;'=1+1"),
+        ("Linda; @SUM(A1)|-2", "Linda; '@SUM(A1)|'-2"),
+        ("a\t+1", "a\t'+1"),
+        ("=1;=2", "'=1;'=2"),
+        ("\t=1", "'\t'=1"),
+        ("Linda; Nina-Marie = 2", "Linda; Nina-Marie = 2"),
+    ],
+)
+def test_nothing_runs_where_a_spreadsheet_divides_cells_at_something_else(name: str, cell: str) -> None:
+    assert plain(name) == cell
 
 
 @pytest.mark.parametrize("end", ["", ".csv", ".json"])

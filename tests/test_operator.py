@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from service import limits, results, wishes
+from service import limits, records, results, wishes
 from service.inbound.entry import FAILED
 from service.lifecycle import ConsentState, MailKind, Role, State
 from service.models import Event, InboundMail, MailState, OutboxMail, Report, Suppression
+from service.views import operator
 
 from .conftest import rows
 from .desk import sign_in_for_tests
@@ -151,10 +152,59 @@ def test_a_mail_that_nobody_needs_any_more_has_no_button_and_is_left_alone(story
     assert 'value="retry"' in story.client.get(PATH).text
     story.post(story.link(LINDA, "/a/"), answer="no")
     story.sweep(days=8)
-    assert "not needed any more" in look(story)
+    assert "1 mail failed that nobody needs any more." in look(story)
     assert 'value="retry"' not in story.client.get(PATH).text
     assert "was left alone" in press(story, "retry", mail=str(mail))
     assert story.outbox(MailKind.RECEIPT, LINDA)[0].state is MailState.FAILED
+
+
+def test_mails_that_can_be_helped_are_not_crowded_out_by_those_that_nobody_needs(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator, "AT_ONCE", 2)
+    story.ask(requester_email=RUTH)
+    with story.db.transaction() as session:
+        asked = session.scalars(select(OutboxMail).where(OutboxMail.kind == MailKind.ASK)).first()
+        assert asked
+        for number in range(6):
+            session.add(copy_of(asked, MailKind.SUMMARY if number < 3 else MailKind.ASK, number + 10))
+    page = look(story)
+    assert page.count("Send it once more") == page.count("summary → a, failed") == 2
+    assert "ask → a" not in page
+    assert "1 more mail can be sent once more; there is no room for it here." in page
+    assert "3 mails failed that nobody needs any more." in page
+    assert "not counted here" not in page
+    monkeypatch.setattr(records, "LOOKED_AT", 4)
+    page = look(story)
+    assert page.count("Send it once more") == 1
+    assert "2 older mails that failed are not counted here." in page
+
+
+def copy_of(mail: OutboxMail, kind: MailKind, round: int) -> OutboxMail:
+    """A mail like another one that failed."""
+    same = ("introduction_id", "to", "recipient", "created_at", "due_at", "useful_until")
+    copied = {name: getattr(mail, name) for name in same}
+    return OutboxMail(
+        **copied, kind=kind, round=round, state=MailState.FAILED, message_id=f"<{round}@x.test>"
+    )
+
+
+def test_the_queue_is_counted_by_how_far_its_mails_are(story: Story) -> None:
+    empty = "Mails that wait: 0. In a worker’s hands: 0. To be tried again: 0. Perhaps sent, perhaps not: 0."
+    assert empty in look(story)
+    story.ask()
+    states = (MailState.QUEUED, MailState.LEASED, MailState.HANDOVER, MailState.RETRY, MailState.UNKNOWN)
+    with story.db.transaction() as session:
+        asked = session.scalars(select(OutboxMail).where(OutboxMail.kind == MailKind.ASK)).first()
+        assert asked
+        for round, state in enumerate(states, 10):
+            mail = copy_of(asked, MailKind.ASK, round)
+            mail.state, mail.lease = state, "x" if state in records.TAKEN else None
+            session.add(mail)
+    counted = (
+        "Mails that wait: 1. In a worker’s hands: 2. To be tried again: 1. Perhaps sent, perhaps not: 1."
+    )
+    assert counted in look(story)
 
 
 def test_a_relay_in_trouble_and_what_waits_for_it_are_shown_until_it_is_over(story: Story) -> None:

@@ -1,8 +1,8 @@
 """A no is private (docs/design.md, section 3, rule 5): whatever the requester can see is compared.
 
 Cases that differ only in what the two answered are played side by side, and at each moment everything that
-Rita can get hold of is the same: her desk, her ledger and its exports, the page behind her link, and her
-mails with the minute in which they left.
+Rita can get hold of is the same: her desk, her ledger and its exports, the page behind her link, a copy of
+the request, each with its headers, and her mails with theirs, and so with the minute in which they left.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from service.lifecycle import MailKind
 
 from .desk import sign_in_for_tests
 from .smtp_server import FaultySmtp
-from .story import LINDA, NATASHA, RITA, SECRET, HandClock, Story, text_of
+from .story import LINDA, NATASHA, RITA, SECRET, HandClock, Story
 from .test_bounces import bounce
 
 Play = Callable[[Story], object]
@@ -31,7 +33,9 @@ NEW = "natasha.orlova@interiors.test"
 PAGES = (
     "/desk",
     "/desk?show=open",
+    "/desk?show=unreached",
     "/desk/introductions/1",
+    "/?copy=1",
     "/desk/ledger?period=all",
     "/desk/ledger.csv?period=all",
     "/desk/ledger.json?period=all",
@@ -64,6 +68,13 @@ def wishes(who: str, wish: str) -> Play:
     return lambda story: story.post(story.link(who, "/a/") + "/wish", wish=wish)
 
 
+def reads(who: str, language: str) -> Play:
+    def choose(story: Story) -> None:
+        assert story.post(story.link(who, "/a/") + "/language", language=language).status_code == 303
+
+    return choose
+
+
 def comes_back(who: str) -> Play:
     return lambda story: bounce(story, MailKind.ASK, who)
 
@@ -94,6 +105,7 @@ UNANSWERED: dict[str, Case] = {
         1: together(says(LINDA, "yes"), says(NATASHA, "yes")),
         1.05: takes_back(NATASHA),
     },
+    "a chooses another language": {1: reads(LINDA, "de")},
     "a says never again": {1: wishes(LINDA, "never")},
     "b reports it": {1: wishes(NATASHA, "report")},
     "a asks for later": {1: asks_for_later(LINDA)},
@@ -183,21 +195,30 @@ def without_proof(page: str) -> str:
     return re.sub(r'(name="csrf_token" value=)"[^"]*"', r"\1", page)
 
 
+def headers_of(page: TestResponse) -> str:
+    """The headers of a page; the session's cookie is signed with the time of the real clock."""
+    cookie = re.compile(r"(^Set-Cookie: \w+=)[^;]*|(Expires=)[^;]*", re.MULTILINE)
+    return cookie.sub(r"\1\2", str(page.headers).replace("\r\n", "\n"))
+
+
 def seen(story: Story) -> dict[str, str]:
     """Everything that Rita can see now."""
     pages = (*PAGES, story.link(RITA, "/r/"))
     found = {page: rita(story).get(page) for page in pages}
     assert {page.status_code for page in found.values()} == {200}
-    return {path: without_proof(page.get_data(as_text=True)) for path, page in found.items()} | mailed(story)
+    shown = {path: headers_of(page) + page.get_data(as_text=True) for path, page in found.items()}
+    return {path: without_proof(text) for path, text in shown.items()} | mailed(story)
 
 
 def mailed(story: Story) -> dict[str, str]:
-    mails = {}
-    for number, mail in enumerate(story.mails(RITA)):
-        # The link to "never again" names the mail by a random tag.
-        text = re.sub(r"/never/\S+", "/never/", text_of(mail))
-        mails[f"mail {number}"] = f"{mail['Date']}\n{mail['Subject']}\n{text}"
-    return mails
+    """Rita's mails: every header and every part."""
+    return {f"mail {number}": without_tags(mail) for number, mail in enumerate(story.mails(RITA))}
+
+
+def without_tags(mail: EmailMessage) -> str:
+    """A mail without the random tag by which links to "never again" and the addresses in it name it."""
+    parts = (f"{part.items()}\n{'' if part.is_multipart() else part.get_content()}" for part in mail.walk())
+    return re.sub(r"(/never/|\b(?:intro|bounce|stop)\+)[\w.~-]+", r"\1", "\n".join(parts))
 
 
 def play(story: Story, case: Case, request: dict[str, str]) -> dict[float, dict[str, str]]:

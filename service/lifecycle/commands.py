@@ -71,12 +71,13 @@ class HandedOver:
 
 @dataclass(frozen=True)
 class Accepted:
-    """The relay accepted a mail, or (``certain=False``) nobody can know whether it did."""
+    """The relay ``server`` accepted a mail, or (``certain=False``) nobody can know whether it did."""
 
     kind: MailKind
     to: Role
     reply: str = ""
     certain: bool = True
+    server: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class NotCorrectable(Refused):
 
 
 class NoReminder(Refused):
-    """The requester allowed no reminder, or the time to answer is over. Never because of an answer."""
+    """The requester allowed no reminder, or had it, or it is too late. Never because of an answer."""
 
 
 class NotIntroduced(Refused):

@@ -204,13 +204,14 @@ def _correct(case: Case, command: Correct, now: datetime, timing: Timing) -> Dec
     return settle(Decision(case.with_side(command.side, side), (event,)), now, timing)
 
 
-def _remind_now(case: Case, _: RemindNow, now: datetime, __: Timing) -> Decision:
+def _remind_now(case: Case, _: RemindNow, now: datetime, timing: Timing) -> Decision:
     """Taken or refused for reasons that the requester knows, so that it tells nothing of the two.
 
     Who chose a moment themselves is left alone until then.
     """
     _refuse_unless_open(case)
-    if not case.reminders or case.closes_at is None or now >= case.closes_at:
+    began, ends = case.verified_at, case.closes_at
+    if not case.reminders or not began or not ends or now >= min(began + timing.remind_after, ends):
         raise NoReminder
     decision = Decision(case, (Event("reminder asked for", Role.REQUESTER),))
     roles = [role for role in may_be_reminded(case) if not case.side(role).remind_at]
@@ -303,6 +304,8 @@ def _refuse_unless_open(case: Case, also: State | None = None) -> None:
 
 def _mail_event(name: str, command: Accepted | Failed) -> Event:
     detail = {"mail": command.kind.value, "to": command.to.value, "reply": command.reply}
+    if isinstance(command, Accepted) and command.server:
+        detail["server"] = command.server
     return Event(name, "relay", detail)
 
 

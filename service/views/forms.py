@@ -170,11 +170,14 @@ class RequestForm(Form):
 
     @classmethod
     def of(cls, asked: Introduction) -> Self:
-        """The form as an introduction was asked for, to ask for another one like it."""
+        """The form as an introduction was asked for, to ask for another one like it.
+
+        But for the languages of the two, which they may have chosen themselves: that would tell who looked.
+        """
         about = {
             f"{side.side}_{part}": getattr(side, part)
             for side in asked.consents
-            for part in ("name", "email", "language", "blurb", "endorsement")
+            for part in ("name", "email", "blurb", "endorsement")
             if side.side is not asked.requester_is or part == "blurb"
         }
         same = ("requester_name", "requester_email", "need", "need_of", "sought", "order", "first_writer")

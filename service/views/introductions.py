@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.orm import Session
 from wtforms import Form, StringField
 
-from service import introductions, overview
+from service import introductions, overview, timeline
 from service.languages import gettext, lazy_gettext
+from service.lifecycle import NoReminder
 from service.models import Introduction
 from service.overview import Show
 from service.tokens import Tokens
@@ -25,6 +28,7 @@ pages = Blueprint("introductions", __name__)
 SHOWN = {
     Show.ALL: lazy_gettext("All"),
     Show.OPEN: lazy_gettext("Open"),
+    Show.UNREACHED: lazy_gettext("Not reached"),
     Show.INTRODUCED: lazy_gettext("Introduced"),
     Show.REFERRALS: lazy_gettext("Referrals"),
     Show.NOTHING: lazy_gettext("Did not come about"),
@@ -33,10 +37,12 @@ LONGEST_SEARCH = 200
 
 
 class SearchForm(Form):
-    """The words to look for in names and needs."""
+    """The words to look for in names, addresses and needs."""
 
     q = StringField(
-        lazy_gettext("Search in names and needs"), render_kw={"autocomplete": "off"}, filters=[str.strip]
+        lazy_gettext("Search in names, addresses and needs"),
+        render_kw={"autocomplete": "off"},
+        filters=[str.strip],
     )
 
 
@@ -53,7 +59,7 @@ def index() -> ResponseReturnValue:
             form=form,
             show=show,
             choices=SHOWN,
-            page_of=overview.page(session, settings(), address, show, form.q.data or "", number),
+            page_of=overview.page(session, settings(), address, show, now(), form.q.data or "", number),
             is_empty=not overview.has_any(session, address),
         )
 
@@ -98,7 +104,8 @@ def expired(_: CSRFError) -> ResponseReturnValue:
 
 
 def _remind(token: str) -> None:
-    with database().transaction() as session:
+    # A second click finds it done, one that comes too late finds it due: the page tells how things stand.
+    with suppress(NoReminder), database().transaction() as session:
         introductions.remind_now(session, settings(), token, now())
 
 
@@ -106,12 +113,13 @@ def _page(session: Session, introduction: Introduction, form: CorrectionForm) ->
     return render_template(
         "introduction.html",
         protected=True,
-        next=overview.ahead(introduction, settings()),
-        may_remind=overview.may_remind(session, introduction, now()),
+        next=overview.ahead(introduction, settings(), now()),
+        may_remind=timeline.may_remind(session, settings(), introduction, now()),
         marks=overview.marks(introduction),
+        sought_by=overview.sought_by(introduction),
         names=MARKS,
-        timeline=overview.timeline(session, settings(), introduction, now()),
-        **requesting.told(introduction, form),
+        timeline=timeline.timeline(session, settings(), introduction, now()),
+        **requesting.told(session, introduction, form),
     )
 
 
@@ -120,8 +128,8 @@ def _history(session: Session, introduction: Introduction) -> str:
     return render_template(
         "introduction_history.html",
         case=introduction,
-        events=overview.history(session, introduction),
-        mails=overview.mails(session, introduction),
+        events=timeline.history(session, introduction),
+        mails=timeline.mails(session, introduction),
     )
 
 

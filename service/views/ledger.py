@@ -31,8 +31,11 @@ PERIODS = {
 }
 EVERYONE = "everyone"
 HEADER = ("introduction", "date", "first_person", "second_person", "outcome", "reason")
-FORMULA = tuple("=+-@\t\r＝＋－＠")
-"""What a spreadsheet takes for a formula where a cell begins with it (OWASP, CSV injection)."""
+FORMULA = re.compile(r"(^|[;|\t] *)(?=[-=+@\t\r＝＋－＠])")
+"""Where a spreadsheet takes a cell for a formula (OWASP, CSV injection).
+
+At the beginning, and behind whatever else than a comma some spreadsheets divide cells at.
+"""
 
 
 def _is_day(_: Form, field: StringField) -> None:
@@ -139,7 +142,7 @@ def to_csv(shown: Figures, everyone: bool) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow([*HEADER, "requester"] if everyone else HEADER)
-    writer.writerows([_plain(str(cell)) for cell in _cells(line, everyone).values()] for line in shown.lines)
+    writer.writerows([plain(str(cell)) for cell in _cells(line, everyone).values()] for line in shown.lines)
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -183,9 +186,9 @@ def _cells(line: Line, everyone: bool) -> dict[str, object]:
     return dict(zip(HEADER, cells, strict=True)) | ({"requester": line.requester} if everyone else {})
 
 
-def _plain(cell: str) -> str:
+def plain(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    return FORMULA.sub(r"\1'", cell)
 
 
 def _chosen() -> Chosen:

@@ -14,7 +14,7 @@ from service import delivery, limits, records, wishes
 from service.free_text import NotAllowed, clean_email
 from service.health import healthz
 from service.languages import gettext
-from service.models import Introduction, OutboxMail, Report
+from service.models import Introduction, Report
 
 from .common import database, now, settings
 from .visitors import operators_only
@@ -37,7 +37,8 @@ def show() -> ResponseReturnValue:
             oldest_due=_since(health["oldest_queued_mail"], at),
             oldest_arrived=_since(health["oldest_inbound_mail"], at),
             pause=records.relay_pause(session, at),
-            troubled=_troubled(session),
+            queue=records.queue(session),
+            troubled=records.troubled(session, AT_ONCE),
             waiting=records.waiting_mails(session, AT_ONCE),
             purpose=records.purpose,
             failed_inbound=records.failed_inbound(session, AT_ONCE),
@@ -109,12 +110,6 @@ def _number(field: str) -> int:
 
 def _since(age: float | None, at: datetime) -> datetime | None:
     return None if age is None else at - timedelta(seconds=age)
-
-
-def _troubled(session: Session) -> list[tuple[OutboxMail, bool]]:
-    """The newest mails that failed, each with whether it can be tried once more."""
-    mails = reversed(records.troubled_mails(session, AT_ONCE))
-    return [(mail, delivery.may_be_retried(mail)) for mail in mails]
 
 
 def _reports(session: Session) -> list[tuple[Report, Introduction]]:

@@ -9,6 +9,7 @@ from service import introductions, limits, overview
 from service.languages import gettext
 from service.lifecycle import MailKind, Role
 from service.mailer.render import Preview, preview
+from service.models import Introduction
 
 from .common import database, now, settings
 from .forms import RequestForm
@@ -21,8 +22,10 @@ pages = Blueprint("request", __name__)
 @pages.get("/")
 def show() -> ResponseReturnValue:
     copied = request.args.get("copy", type=int)
-    form = RequestForm() if copied is None else _copy(copied)
-    return render_template("request.html", form=form, message="")
+    asked = None if copied is None else _to_copy(copied)
+    form = RequestForm.of(asked) if asked else RequestForm()
+    is_open = asked is not None and asked.state in limits.OPEN
+    return render_template("request.html", form=form, message="", copies_an_open_one=is_open)
 
 
 @pages.post("/")
@@ -46,13 +49,12 @@ def show_again(message: str) -> ResponseReturnValue:
     return render_template("request.html", form=RequestForm(request.form), message=message), 400
 
 
-def _copy(id: int) -> RequestForm:
-    """The form as an introduction was asked for, for whoever asked for it; for everybody else it is empty."""
+def _to_copy(id: int) -> Introduction | None:
+    """An introduction, for whoever asked for it; for everybody else there is none."""
     keep_out_of_caches()
     who = visitor()
     with database().reading() as session:
-        introduction = overview.find(session, id, who.address) if who else None
-        return RequestForm.of(introduction) if introduction else RequestForm()
+        return overview.find(session, id, who.address) if who else None
 
 
 def _send(form: RequestForm) -> ResponseReturnValue:

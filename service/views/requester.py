@@ -47,4 +47,4 @@ def language(token: str) -> ResponseReturnValue:
 def _page(token: str, form: CorrectionForm) -> str:
     with database().reading() as session:
         introduction = introductions.by_requester_link(session, settings(), token)
-        return render_template("requester.html", token=token, **requesting.told(introduction, form))
+        return render_template("requester.html", token=token, **requesting.told(session, introduction, form))

@@ -6,8 +6,9 @@ from contextlib import suppress
 from typing import Any
 
 from flask import request
+from sqlalchemy.orm import Session
 
-from service import introductions, limits, overview, wording
+from service import introductions, lifecycle, limits, overview, wording
 from service.languages import gettext
 from service.lifecycle import NEVER, AlreadyVerified, CaseClosed, ConsentState, Role
 from service.models import Consent, Introduction
@@ -48,17 +49,20 @@ def correct(token: str) -> CorrectionForm | None:
     return None
 
 
-def told(introduction: Introduction, form: CorrectionForm) -> dict[str, Any]:
+def told(session: Session, introduction: Introduction, form: CorrectionForm) -> dict[str, Any]:
     """What the templates tell of an introduction. Before it has left, it never depends on a single answer."""
     closes_at = introduction.closes_at
     stands = overview.standing(introduction)
     is_open = introduction.to_case().is_open
+    ahead = overview.ahead(introduction, settings(), now())
     return {
         "form": form,
         "case": introduction,
         "stands": stands,
         "may_withdraw": stands is Standing.UNVERIFIED or (stands is not Standing.WITHDRAWN and is_open),
         "never_again": _never_again(introduction),
+        "is_late": ahead is not None and ahead.is_late,
+        "told_noes": {lifecycle.who_about(mail.round) for mail in overview.told_noes(session, introduction)},
         "lost": overview.lost(introduction),
         "correctable": _correctable(introduction),
         "closes": moment(closes_at) if closes_at else "",

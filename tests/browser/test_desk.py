@@ -40,7 +40,7 @@ def test_rita_signs_in_finds_an_introduction_withdraws_it_and_signs_out(page: Pa
     play(story, confirmed, lambda story: story.ask(b_name="Nadia Orlova", b_email="nadia@interiors.test"))
     arrive(page, story)
     expect(page.locator(".cases > li")).to_have_count(2)
-    page.get_by_label("Search in names and needs").fill("nadia")
+    page.get_by_label("Search in names, addresses and needs").fill("nadia")
     submit(page, "[role=search] button")
     expect(page.locator(".cases > li")).to_have_count(1)
     page.get_by_role("link", name="Linda Marsh and Nadia Orlova").click()

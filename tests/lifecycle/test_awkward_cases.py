@@ -402,9 +402,10 @@ def test_a_reminder_is_taken_whatever_was_answered_and_refused_only_for_what_rit
         story = asked(reminders=True)
         story.meet(*answers, REMIND_NOW)
         assert story.events[-1] in ("reminder asked for", "reminder queued")
-        story.now = START + TIMING.answer_within
-        with pytest.raises(NoReminder):
-            story.meet(REMIND_NOW)
+        for late in (TIMING.remind_after, TIMING.answer_within):
+            story.now = START + late
+            with pytest.raises(NoReminder):
+                story.meet(REMIND_NOW)
     with pytest.raises(NoReminder):
         asked().meet(REMIND_NOW)
 
