@@ -30,8 +30,9 @@ from service.doctor import examine
 from service.embedded import CannotRun
 from service.inbound import listener, pipe
 from service.preview import preview
-from service.settings import SettingsError, describe, given, load, sqlalchemy_url
+from service.settings import SettingsError, describe, given, load
 from service.sweep import sweep as sweep_once
+from service.urls import database_url
 
 MARKS = {
     "need_identified": "need",
@@ -141,7 +142,7 @@ def _database() -> Database:
     kept = Path(named.get("DATA_DIR", "var")).absolute() / "twoyes.db"
     if "DATABASE_URL" not in named and not kept.exists():
         raise SettingsError(f"DATABASE_URL: this setting is missing, and there is no {kept} either.")
-    return Database(sqlalchemy_url(named.get("DATABASE_URL", f"sqlite:///{kept}")))
+    return Database(database_url(named.get("DATABASE_URL", f"sqlite:///{kept}")))
 
 
 @main.command()
