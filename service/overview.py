@@ -19,6 +19,7 @@ from . import ledger, lifecycle
 from .lifecycle import ConsentState, Envelope, MailKind, Order, Reason, Role, State
 from .models import Consent, Event, Introduction, MailState, OutboxMail, canonical
 from .settings import Settings
+from .timing import introduced_by
 
 PER_PAGE = 20
 MOST = 2**31 - 1
@@ -161,7 +162,7 @@ def ahead(introduction: Introduction, settings: Settings) -> Next | None:
         case Standing.UNVERIFIED:
             return Next(Ahead.LAPSES, introduction.created_at + settings.VERIFY_WITHIN)
         case Standing.ASKED if introduction.closes_at:
-            return Next(Ahead.SETTLED, introduction.closes_at + settings.HOLD_FOR)
+            return Next(Ahead.SETTLED, introduced_by(introduction.closes_at, settings))
         case Standing.INTRODUCED if introduction.state is State.INTRODUCED and introduction.introduced_at:
             if introduction.followed_up_at:
                 return Next(Ahead.ENDS, introduction.followed_up_at + settings.CONFIRM_WITHIN)

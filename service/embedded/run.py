@@ -30,6 +30,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.embedded import LOOPBACK, CannotRun, Plan, plan, with_secret
 from service.embedded.children import Children
 from service.settings import Settings, format_duration, load
+from service.timing import timing
 
 PROCFILE = Path(__file__).parents[2] / "Procfile"
 
@@ -113,7 +114,7 @@ def welcome(todo: Plan, settings: Settings) -> str:
         mail = f"The mailbox  {settings.PUBLIC_URL}/mailbox  (every mail lands here, and can be replied to)"
     else:
         mail = f"Mail goes to {settings.MAIL_SERVER}:{settings.MAIL_PORT}."
-    hold, answer = format_duration(settings.HOLD_FOR), format_duration(settings.ANSWER_WITHIN)
+    hold, answer = format_duration(timing(settings).hold), format_duration(settings.ANSWER_WITHIN)
     return (
         "\n  TwoYes is running.\n\n"
         f"  The form     {settings.PUBLIC_URL}/\n"
