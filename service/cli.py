@@ -16,7 +16,7 @@ import click
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from service import dns as dns_records
@@ -34,6 +34,8 @@ from service.settings import SettingsError, describe, given, load
 from service.sweep import sweep as sweep_once
 from service.urls import database_url
 
+NUMBER = click.IntRange(1, 2**31 - 1)
+"""What a row of the database can be called."""
 MARKS = {
     "need_identified": "need",
     "actively_sought": "sought",
@@ -45,6 +47,10 @@ MARKS = {
 
 class Group(click.Group):
     """A group whose commands end with plain sentences where a person can mend what is wrong."""
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of this name; ``mail`` is ``mails`` to whoever thinks of one."""
+        return super().get_command(context, "mails" if name == "mail" else name)
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; 2 is the exit code for wrong settings, 1 for whatever else is refused."""
@@ -127,8 +133,12 @@ def _print_settings() -> None:
     _print_table(("name", "type", "default", "meaning"), list(describe()))
 
 
-def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*head, box=box.SIMPLE_HEAD)
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]], nothing: str = "") -> None:
+    """Print rows under their heads, the first column uncut, or the sentence that there are none."""
+    if not rows:
+        click.echo(nothing)
+        return
+    table = Table(Column(head[0], no_wrap=True), *head[1:], box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*map(escape, row))
     # Where the output is not a terminal, a narrow default would break lines that a script reads.
@@ -167,6 +177,7 @@ def ledger(as_json: bool, history: bool) -> None:
                 )
                 for entry in entries
             ],
+            "No introduction has come to anything yet.",
         )
 
 
@@ -205,11 +216,12 @@ def mails(context: click.Context) -> None:
             (str(row.id), str(row.introduction_id or ""), row.kind, row.to, row.state, row.reply)
             for row in records.troubled_mails(session)
         ]
-    _print_table(("mail", "introduction", "kind", "to", "state", "what the relay said"), rows)
+    head = ("mail", "introduction", "kind", "to", "state", "what the relay said")
+    _print_table(head, rows, "No mail failed, and none is in doubt.")
 
 
 @mails.command()
-@click.argument("mail_id", type=int)
+@click.argument("mail_id", type=NUMBER)
 def retry(mail_id: int) -> None:
     """Try the failed or unknown mail MAIL_ID once more."""
     try:
@@ -254,21 +266,42 @@ def inbound(context: click.Context, sender: str | None, recipients: tuple[str, .
     context.exit(code)
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-@click.option("--limit", default=50, show_default=True, help="How many, from the newest on.")
-def received(as_json: bool, limit: int) -> None:
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, from the newest on."
+)
+@click.pass_context
+def received(context: click.Context, as_json: bool, limit: int) -> None:
     """List the latest mails that arrived, and what they came to."""
+    if context.invoked_subcommand:
+        return
     with _database().reading() as session:
         rows = records.received(session, limit)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     else:
-        columns = ("id", "received_at", "way", "for", "outcome", "failed_attempts")
+        columns = ("id", "received_at", "way", "for", "outcome", "attempts")
         for row in rows:
             row["received_at"] = row["received_at"][:16].replace("T", " ")
         cells = [[str(row[column]) for column in columns] for row in rows]
-        _print_table(("mail", "arrived", "way", "for", "outcome", "failed attempts"), cells)
+        _print_table(("mail", "arrived", "way", "for", "outcome", "attempts"), cells, "No mail arrived yet.")
+
+
+@received.command()
+@click.argument("mail_id", type=NUMBER)
+def show(mail_id: int) -> None:
+    """Print the mail MAIL_ID as it arrived, as long as it is kept (INBOUND_KEEP)."""
+    with _database().reading() as session:
+        raw = records.raw_mail(session, mail_id)
+    if raw is None:
+        raise CannotRun(f"There is no mail {mail_id}, or it is not kept any more.")
+    if sys.stdout.isatty():
+        # Anybody may write such a mail, and a terminal obeys what stands in it.
+        text = raw.decode("utf-8", "replace")
+        click.echo("".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text))
+    else:
+        sys.stdout.buffer.write(raw)
 
 
 @main.group(invoke_without_command=True)
@@ -282,11 +315,11 @@ def reports(context: click.Context) -> None:
             (str(row.id), str(row.introduction_id), row.side, row.requester_address, f"{row.reported_at:%F}")
             for row in records.standing_reports(session)
         ]
-    _print_table(("report", "introduction", "side", "requester", "reported"), rows)
+    _print_table(("report", "introduction", "side", "requester", "reported"), rows, "No report stands.")
 
 
 @reports.command()
-@click.argument("report_id", type=int)
+@click.argument("report_id", type=NUMBER)
 def dismiss(report_id: int) -> None:
     """Dismiss the report REPORT_ID: it was no abuse. The address that it came from stays suppressed."""
     try:

@@ -118,7 +118,8 @@ def _lease(db: Database, settings: Settings, now: datetime, ids: Sequence[int] |
 def _deliver_one(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mail: Leased) -> Kind:
     outcome = _send(db, settings, clock, smtp, mail)
     _record(db, settings, mail, outcome, clock())
-    log.info("mail %s of introduction %s: %s", mail.id, mail.introduction_id, outcome.kind.value)
+    of = f" of introduction {mail.introduction_id}" if mail.introduction_id else ""
+    log.info("mail %s%s: %s", mail.id, of, outcome.kind.value)
     return outcome.kind
 
 

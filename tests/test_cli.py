@@ -16,7 +16,7 @@ from service.dns import rsa_public_key
 from service.lifecycle import ConsentState, MailKind, Role, State
 from service.mailer.signing import sign
 from service.models import InboundMail, MailState
-from service.settings import load
+from service.settings import describe, load
 
 from .inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
 from .smtp_server import DROP, FaultySmtp
@@ -197,9 +197,61 @@ def test_what_arrived_is_listed_without_tokens_and_senders(story: Story, runner:
         assert LINDA not in output
     assert "answered yes" in listed
     newest, oldest = json.loads(raw)
+    assert (newest["attempts"], oldest["attempts"]) == (0, 1)
     assert (newest["for"], newest["outcome"], newest["way"]) == ("postmaster", "waiting", "pipe")
     assert (oldest["for"], oldest["outcome"], oldest["id"]) == ("intro", "answered yes", 1)
     assert len(json.loads(runner.invoke(main, ["received", "--json", "--limit", "1"]).output)) == 1
+
+
+@pytest.mark.usefixtures("with_domain")
+def test_a_mail_is_printed_as_it_arrived_while_it_is_kept(story: Story, runner: CliRunner) -> None:
+    raw = mail("Please take \x1b[2J me off your list. \xe9", number=2)
+    bring(runner, raw, "--recipient", POSTMASTER)
+    assert runner.invoke(main, ["received", "show", "1"]).stdout_bytes == raw
+    with story.db.transaction() as session:
+        session.execute(update(InboundMail).values(raw=None))
+    for number in ("1", "7"):
+        gone = runner.invoke(main, ["received", "show", number])
+        assert (gone.exit_code, gone.output) == (
+            1,
+            f"There is no mail {number}, or it is not kept any more.\n",
+        )
+
+
+def test_what_arrived_is_never_less_than_one_mail_and_counts_its_attempts(runner: CliRunner) -> None:
+    assert runner.invoke(main, ["received", "--limit", "-1"]).exit_code == 2
+    assert runner.invoke(main, ["received", "show", "9" * 30]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("ledger", "No introduction has come to anything yet."),
+        ("mails", "No mail failed, and none is in doubt."),
+        ("received", "No mail arrived yet."),
+        ("reports", "No report stands."),
+    ],
+)
+def test_where_there_is_nothing_it_is_said(story: Story, runner: CliRunner, command: str, said: str) -> None:
+    assert runner.invoke(main, [command]).output == f"{said}\n"
+
+
+def test_mail_is_another_word_for_mails(story: Story, runner: CliRunner) -> None:
+    listed = runner.invoke(main, ["mail", "preview"])
+    assert listed.exit_code == 0
+    assert listed.output == runner.invoke(main, ["mails", "preview"]).output
+    assert "preview" in runner.invoke(main, ["mail", "--help"]).output
+    assert "  mail " not in runner.invoke(main, ["--help"]).output
+
+
+def test_no_name_of_a_setting_is_cut_at_eighty_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    main(["settings"], standalone_mode=False)
+    printed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert {name for name, *_ in describe()} <= printed
 
 
 @pytest.mark.usefixtures("with_domain")

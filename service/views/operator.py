@@ -40,6 +40,7 @@ def show() -> ResponseReturnValue:
             troubled=_troubled(session),
             waiting=records.waiting_mails(session, AT_ONCE),
             purpose=records.purpose,
+            kept_for_operator=records.kept_for_operator(session),
             failed_inbound=records.failed_inbound(session, AT_ONCE),
             reports=_reports(session),
             loads=records.loads(session, settings(), at),
