@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import dkim
 import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 from sqlalchemy import update
 
 from service import wishes
@@ -22,6 +26,8 @@ from .inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
 from .smtp_server import DROP, FaultySmtp
 from .story import LINDA, NATASHA, HandClock, Story
 from .test_dkim import BOTH, PEM, RSA
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -106,6 +112,19 @@ def test_wrong_settings_end_the_command_with_their_names(runner: CliRunner) -> N
     wrong = runner.invoke(main, ["sweep"], env={"SECRET_KEY": "short", "HOLD_FOR": "10m"})
     assert wrong.exit_code == 2
     assert wrong.output.startswith("SECRET_KEY: ")
+
+
+@pytest.mark.parametrize("process", ["web", "worker", "beat"])
+def test_a_wrong_setting_ends_a_process_with_its_name_alone(process: str) -> None:
+    line = parse_procfile((ROOT / "Procfile").read_text()).processes[process]
+    environ = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "DATABASE_URL": "foo", "PORT": "0"}
+    ended = subprocess.run(
+        line, shell=True, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 4
+    assert "DATABASE_URL: write postgresql://" in ended.stderr
+    assert "SECRET_KEY: this setting is missing" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_database_that_was_not_migrated_gets_a_sentence(runner: CliRunner, tmp_path: object) -> None:

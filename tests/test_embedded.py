@@ -429,6 +429,7 @@ def test_a_data_directory_that_cannot_be_made_is_one_sentence(tmp_path: Path) ->
     [
         ({"HOLD_FOR": "soon"}, 2, "HOLD_FOR: write a duration"),
         ({"PORT": "http"}, 2, "PORT: "),
+        ({"SECRET_KEY": "short"}, 2, "SECRET_KEY: "),
         ({"DATABASE_URL": "sqlite:////dev/null/twoyes.db"}, 1, "cannot be written"),
         ({"DATA_DIR": "/dev/null/var"}, 1, "data directory"),
     ],
