@@ -1,6 +1,8 @@
 """The `twoyes` command.
 
-What only the embedded mode needs is imported when it is called: production does not install it.
+What `make run` and `make demo` alone need, such as honcho and the built-in Redis, is imported when they are
+called: production need not install it. Every other command finds what the last `make run` here began with
+(`embedded.as_kept`), unless the environment names a database.
 """
 
 from __future__ import annotations
@@ -17,20 +19,20 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from service import dns as dns_records
 from service import records, wishes
 from service.broker import Nudger
 from service.clock import utc_now
-from service.db import Database
+from service.db import Database, missing_file
 from service.db import migrate as migrate_database
 from service.delivery import NotRetriable, retry_by_hand
 from service.doctor import examine
-from service.embedded import CannotRun
+from service.embedded import KEPT, CannotRun, as_kept
 from service.inbound import listener, pipe
 from service.preview import preview
-from service.settings import SettingsError, describe, given, load
+from service.settings import Settings, SettingsError, describe, given, load
 from service.sweep import sweep as sweep_once
 from service.urls import database_url
 
@@ -92,7 +94,7 @@ def demo() -> None:
 @main.command()
 def migrate() -> None:
     """Bring the tables of DATABASE_URL up to date."""
-    migrate_database(load(os.environ).DATABASE_URL)
+    migrate_database(_settings().DATABASE_URL)
 
 
 @main.command()
@@ -147,12 +149,22 @@ def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]], nothing: st
 
 
 def _database() -> Database:
-    """The database that the environment names, or else the one that `make run` keeps here."""
-    named = dict(given(os.environ))
-    kept = Path(named.get("DATA_DIR", "var")).absolute() / "twoyes.db"
-    if "DATABASE_URL" not in named and not kept.exists():
-        raise SettingsError(f"DATABASE_URL: this setting is missing, and there is no {kept} either.")
-    return Database(database_url(named.get("DATABASE_URL", f"sqlite:///{kept}")))
+    """The database that the environment names, or else the one of the last `make run` here."""
+    named = dict(given(as_kept(os.environ)))
+    if "DATABASE_URL" not in named:
+        folder = Path(named.get("DATA_DIR", "var")).absolute()
+        raise SettingsError(f"DATABASE_URL: this setting is missing, and no make run left {folder / KEPT}.")
+    try:
+        url = database_url(named["DATABASE_URL"])
+    except ValueError as error:
+        raise SettingsError(f"DATABASE_URL: {error}.") from None
+    if missing := missing_file(url):
+        raise CannotRun(f"There is no file {missing}, see DATABASE_URL; twoyes migrate makes it.")
+    return Database(url)
+
+
+def _settings() -> Settings:
+    return load(as_kept(os.environ))
 
 
 @main.command()
@@ -185,7 +197,7 @@ def ledger(as_json: bool, history: bool) -> None:
 @click.pass_context
 def doctor(context: click.Context) -> None:
     """Look whether the settings and all that they name are right, one line each."""
-    findings = list(examine(load(os.environ)))
+    findings = list(examine(_settings()))
     for finding in findings:
         click.echo(f"{'WRONG' if finding.wrong else 'ok':<6} {finding.subject:<9} {finding.said}")
     context.exit(any(finding.wrong for finding in findings))
@@ -194,14 +206,14 @@ def doctor(context: click.Context) -> None:
 @main.command()
 def dns() -> None:
     """Print the DNS records that mail in both directions needs."""
-    for line in dns_records.records(load(os.environ)):
+    for line in dns_records.records(_settings()):
         click.echo(line)
 
 
 @main.command()
 def sweep() -> None:
     """Do everything that is due once, for cron; the workers do it by themselves."""
-    settings = load(os.environ)
+    settings = _settings()
     sweep_once(Database(settings.DATABASE_URL), settings, utc_now)
 
 
@@ -235,7 +247,7 @@ def retry(mail_id: int) -> None:
 @main.command()
 def listen() -> None:
     """Take mail in by SMTP or LMTP on INBOUND_HOST and INBOUND_PORT."""
-    settings = load(os.environ)
+    settings = _settings()
     try:
         listener.listen(Database(settings.DATABASE_URL, Nudger(settings)), settings, utc_now)
     except OSError as error:
@@ -254,9 +266,9 @@ def inbound(context: click.Context, sender: str | None, recipients: tuple[str, .
     wrong settings.
     """
     try:
-        settings = load(os.environ)
+        settings = _settings()
         db = Database(settings.DATABASE_URL, Nudger(settings))
-    except (SettingsError, ArgumentError) as error:
+    except SettingsError as error:
         click.echo(str(error).splitlines()[0], err=True)
         context.exit(pipe.Exit.CONFIG)
     raw = sys.stdin.buffer.read(settings.INBOUND_MAX_SIZE + 1)

@@ -127,11 +127,25 @@ def test_a_wrong_setting_ends_a_process_with_its_name_alone(process: str) -> Non
     assert "Traceback" not in ended.stderr
 
 
-def test_a_database_that_was_not_migrated_gets_a_sentence(runner: CliRunner, tmp_path: object) -> None:
+def test_a_database_that_was_not_migrated_gets_a_sentence(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
     empty = runner.invoke(main, ["ledger"], env={"DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"})
     assert empty.exit_code == 1
     assert "Was it migrated?" in empty.output
     assert "Traceback" not in empty.output
+
+
+@pytest.mark.parametrize("command", ["ledger", "mails", "received", "reports", "doctor"])
+def test_a_file_that_is_not_there_is_told_and_not_made(
+    runner: CliRunner, tmp_path: Path, command: str
+) -> None:
+    path = tmp_path / "mistyped.db"
+    missing = runner.invoke(main, [command], env={"DATABASE_URL": f"sqlite:///{path}"})
+    assert missing.exit_code == 1
+    assert f"no file {path}, see DATABASE_URL" in missing.output
+    assert not path.exists()
+    wrong = runner.invoke(main, [command], env={"DATABASE_URL": "foo"})
+    assert (wrong.exit_code, wrong.output.partition(": write ")[0]) == (2, "DATABASE_URL")
 
 
 # --- Mail that arrives ----------------------------------------------------------------------------

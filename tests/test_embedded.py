@@ -333,6 +333,24 @@ def test_with_a_real_relay_no_mail_comes_from_a_domain_that_replies_cannot_find(
     assert load(embedded.with_secret(todo.environ, todo.data_dir)).INBOUND_DOMAIN is None
 
 
+def test_every_command_finds_what_the_last_run_began_with(tmp_path: Path) -> None:
+    given = clean_environ(DATA_DIR=str(tmp_path), PORT="8123", MAIL_PASSWORD="hush", SWEEP_EVERY="")
+    assert embedded.as_kept(given) == given
+    todo = embedded.plan(given, tmp_path / "scratch")
+    ran_with = embedded.with_secret(todo.environ, todo.data_dir)
+    embedded.keep(todo, ran_with, given)
+    found = load(embedded.as_kept(given))
+    assert found.model_dump(exclude={"SWEEP_EVERY"}) == load(ran_with).model_dump(exclude={"SWEEP_EVERY"})
+    kept = (tmp_path / embedded.KEPT).read_text()
+    assert "hush" not in kept
+    assert found.SECRET_KEY not in kept
+    # Whoever names a database means another installation.
+    elsewhere = {**given, "DATABASE_URL": "sqlite:///elsewhere.db"}
+    assert embedded.as_kept(elsewhere) == elsewhere
+    own = embedded.as_kept({**given, "SECRET_KEY": "correct horse battery staple"})
+    assert load(own).SECRET_KEY == "correct horse battery staple"
+
+
 def test_a_relative_data_directory_is_absolute_for_the_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -564,12 +582,16 @@ def stopped_cleanly(run: Run, number: signal.Signals) -> None:
     assert alive == []
 
 
-def test_everything_starts_serves_the_form_and_stops_without_a_trace_on_ctrl_c(run: Run) -> None:
+def test_everything_starts_serves_the_form_and_stops_without_a_trace_on_ctrl_c(
+    run: Run, tmp_path: Path
+) -> None:
     assert answers(run.port, "/") == 200
     assert f"http://127.0.0.1:{run.port}/mailbox" in run.output
     for name in ("redis-server", "mailbox-server", "gunicorn", "worker", "beat", "listen"):
         assert name in names(run.family())
     assert "Listening for SMTP" in run.output
+    diagnosis, _ = twoyes("doctor", DATA_DIR=str(tmp_path / "var")).communicate(timeout=60)
+    assert [line.split()[0] for line in diagnosis.splitlines()] == ["ok"] * 6, diagnosis
     stopped_cleanly(run, signal.SIGINT)
     assert "Traceback" not in run.output
 

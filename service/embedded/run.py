@@ -27,7 +27,7 @@ from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.embedded import LOOPBACK, CannotRun, Plan, plan, with_secret
+from service.embedded import LOOPBACK, CannotRun, Plan, keep, plan, with_secret
 from service.embedded.children import Children
 from service.settings import Settings, format_duration, load
 from service.timing import timing
@@ -46,6 +46,7 @@ def run(environ: Mapping[str, str]) -> None:
         with only_one(todo.data_dir):
             children_environ = with_secret(todo.environ, todo.data_dir)
             settings = load(children_environ)
+            keep(todo, children_environ, environ)
             check_port(todo.environ["BIND"], settings.PORT)
             check_database(settings.DATABASE_URL)
             if todo.redis_socket is not None:
