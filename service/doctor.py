@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -13,11 +12,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from .addresses import signing_domain
 from .broker import Nudger
 from .db import Database, alembic_config, missing_file
-from .dns import signing_domain
 from .mailer.smtp import SmtpSession
 from .settings import Settings
+from .urls import is_loopback
 
 PATIENCE = 5
 """Seconds that one look may wait for an answer."""
@@ -139,16 +139,9 @@ def _greeting_at(host: str, port: int) -> str:
 
 def _links(settings: Settings) -> str:
     host = urlsplit(settings.PUBLIC_URL).hostname or ""
-    if not settings.EMBEDDED and _is_loopback(host):
+    if not settings.EMBEDDED and is_loopback(host):
         raise Ailment(f"lead to {settings.PUBLIC_URL}, where only this machine gets: set PUBLIC_URL")
     return f"lead to {settings.PUBLIC_URL}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,8 @@
-"""The addresses of what TwoYes needs, as a setting may write them; anything else is a ValueError."""
+"""The addresses of what TwoYes needs, as a setting may write them, and what kind of host is in them."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,10 @@ BROKER = "write redis://HOST:6379/0, rediss://HOST:6379/0 with TLS, or redis+soc
 
 
 def database_url(text: Any) -> str:
-    """Platforms hand out ``postgres://``; SQLAlchemy wants the dialect and the driver named."""
+    """Platforms hand out ``postgres://``; SQLAlchemy wants the dialect and the driver named.
+
+    Raises ValueError for what is no database that TwoYes runs on.
+    """
     url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", str(text))
     try:
         driver = make_url(url).drivername
@@ -26,7 +30,10 @@ def database_url(text: Any) -> str:
 
 
 def broker_url(text: Any) -> str:
-    """What redis-py calls ``unix://`` is ``redis+socket://`` to Celery."""
+    """What redis-py calls ``unix://`` is ``redis+socket://`` to Celery.
+
+    Raises ValueError for what Celery's Redis transport cannot use.
+    """
     url = re.sub(r"^unix://", "redis+socket://", str(text))
     try:
         parts = urlsplit(url)
@@ -40,9 +47,23 @@ def broker_url(text: Any) -> str:
 
 
 def base_url(text: Any) -> str:
-    """The address that every link begins with."""
+    """The address that every link begins with. Raises ValueError for what no browser could follow."""
     url = str(text).rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("write a full address such as https://twoyes.example.org")
     return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or an IP address leads nowhere but to this machine."""
+    address = ip_address(host)
+    return address.is_loopback if address else host == "localhost" or host.endswith(".localhost")
+
+
+def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address that a host is given as, in brackets or not; None for a name."""
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None

@@ -331,6 +331,42 @@ def test_the_dns_records_are_those_that_our_signatures_are_checked_with(
     assert f"{DOMAIN}. MX 10 twoyes.test." in printed
     assert texts[f"_dmarc.{DOMAIN}."].startswith(b"v=DMARC1; p=none")
     assert texts[f"{DOMAIN}."] == b"v=spf1 a:localhost -all"
+    assert "Not to be published like this: MAIL_SERVER is localhost" in printed
     assert "PRIVATE" not in printed
     public = RSA.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert rsa_public_key(PEM) == public
+
+
+@pytest.mark.parametrize(
+    ("server", "spf"),
+    [
+        ("192.0.2.7", "ip4:192.0.2.7"),
+        ("2001:db8::7", "ip6:2001:db8::7"),
+        ("[2001:db8::7]", "ip6:2001:db8::7"),
+        ("smtp.example.org", "a:smtp.example.org"),
+    ],
+)
+def test_a_relay_is_named_in_spf_as_what_it_is(runner: CliRunner, server: str, spf: str) -> None:
+    public = {"MAIL_DEFAULT_SENDER": "us@example.org", "PUBLIC_URL": "https://example.org"}
+    printed = runner.invoke(main, ["dns"], env={**public, "MAIL_SERVER": server}).output
+    assert f'"v=spf1 {spf} -all"' in printed
+    assert "Not to be published" not in printed
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"MAIL_SERVER": "::1"}, "MAIL_SERVER is ::1"),
+        ({"PUBLIC_URL": "http://127.0.0.1:8000"}, "PUBLIC_URL is 127.0.0.1"),
+        ({"MAIL_DEFAULT_SENDER": "twoyes@localhost"}, "the domain is localhost"),
+    ],
+)
+def test_records_of_this_machine_alone_are_marked(runner: CliRunner, env: dict[str, str], named: str) -> None:
+    public = {
+        "MAIL_DEFAULT_SENDER": "us@example.org",
+        "PUBLIC_URL": "https://example.org",
+        "MAIL_SERVER": "smtp.example.org",
+    }
+    printed = runner.invoke(main, ["dns"], env={**public, **env}).output
+    assert printed.count("; Not to be published like this: ") == 1
+    assert named in printed
