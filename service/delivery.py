@@ -49,14 +49,12 @@ class Rendered(NamedTuple):
     message: bytes
 
 
-def deliver(db: Database, settings: Settings, clock: Clock, ids: Sequence[int] | None = None) -> int:
-    """Send the mails that are due, or those of the given ids that are; returns how many were accepted."""
-    accepted = 0
+def deliver(db: Database, settings: Settings, clock: Clock, ids: Sequence[int] | None = None) -> None:
+    """Send the mails that are due, or those of the given ids that are."""
     with SmtpSession(settings) as smtp:
         # One at a time, so that a worker that is killed keeps only one mail waiting for its lease.
         while mail := _lease(db, settings, clock(), ids):
-            accepted += _deliver_one(db, settings, clock, smtp, mail) is Kind.ACCEPTED
-    return accepted
+            _deliver_one(db, settings, clock, smtp, mail)
 
 
 def settle(db: Database, settings: Settings, clock: Clock) -> None:

@@ -179,6 +179,8 @@ def check_port(bind: str, port: int) -> None:
             other = f"choose another: PORT={port + 1 if port < 65535 else 8000} make run"
             if error.errno == errno.EADDRINUSE:
                 raise CannotRun(f"Port {port} is in use. Stop what uses it, or {other}") from None
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise CannotRun(f"BIND: {bind} is no IP address of this machine.") from None
             raise CannotRun(f"Port {port} cannot be used on {bind} ({error.strerror}); {other}") from None
 
 
