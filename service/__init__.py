@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,10 @@ from .broker import Nudger
 from .clock import Clock, utc_now
 from .db import Database
 from .health import healthz
-from .settings import Settings, load
+from .settings import Settings, SettingsError, load
+
+UNUSABLE = 4
+"""The exit code of a worker after which gunicorn gives up; after most others it starts the next one."""
 
 
 class TwoYes(Flask):
@@ -27,11 +31,12 @@ class TwoYes(Flask):
 def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flask:
     """The Flask application: the one place that wires settings, database, broker and pages together.
 
-    Raises settings.SettingsError if no settings are given and the environment's are wrong.
+    Raises SystemExit, having said why, if no settings are given and the environment's are wrong: gunicorn and
+    Celery would show a SettingsError with their own insides.
     """
     from . import views
 
-    settings = settings or load(os.environ)
+    settings = settings or _load()
     app = TwoYes(__name__, template_folder="../templates/pages", static_folder="static")
     app.config.update(
         SETTINGS=settings,
@@ -52,6 +57,14 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flas
     views.register(app)
     _trust_proxies(app, settings.TRUSTED_PROXIES)
     return app
+
+
+def _load() -> Settings:
+    try:
+        return load(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(UNUSABLE) from None
 
 
 def _trust_proxies(app: Flask, hops: int) -> None:

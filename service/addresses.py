@@ -47,11 +47,7 @@ class Ours(NamedTuple):
     tag: str = ""
     """`OutboxMail.tag`; empty where the purpose is PLAIN."""
     version: int = 0
-    """Modulo 256; see `is_of`."""
-
-    def is_of(self, version: int) -> bool:
-        """Whether links of this version are still what they were when the address was written."""
-        return self.version == version % 256
+    """Modulo 256."""
 
 
 def bare(settings: Settings) -> str:
@@ -59,6 +55,21 @@ def bare(settings: Settings) -> str:
     if settings.INBOUND_DOMAIN:
         return f"{Purpose.INTRO}@{settings.INBOUND_DOMAIN}"
     return parseaddr(settings.MAIL_DEFAULT_SENDER)[1]
+
+
+def domain(settings: Settings) -> str:
+    """The domain that mails come from."""
+    return bare(settings).rpartition("@")[2]
+
+
+def signing_domain(settings: Settings) -> str:
+    """The domain of DKIM signatures."""
+    return settings.DKIM_DOMAIN or domain(settings)
+
+
+def sender_name(settings: Settings) -> str:
+    """Under which name of ours mails come."""
+    return parseaddr(settings.MAIL_DEFAULT_SENDER)[0] or "TwoYes"
 
 
 def signed(purpose: Purpose, mail: OutboxMail, settings: Settings) -> str:
@@ -81,8 +92,8 @@ def read(address: str, settings: Settings) -> Ours:
     # Some letters outside ASCII become ASCII in small letters, such as the Kelvin sign.
     if not address.isascii() or len(address) > LONGEST_ADDRESS:
         raise NotOurs
-    local, _, domain = address.lower().rpartition("@")
-    if domain != settings.INBOUND_DOMAIN:
+    local, _, host = address.lower().rpartition("@")
+    if host != settings.INBOUND_DOMAIN:
         raise NotOurs
     if local in (Purpose.INTRO, *OFFICES, _default_local(settings)):
         return Ours(Purpose.PLAIN)

@@ -1,6 +1,8 @@
 """The `twoyes` command.
 
-What only the embedded mode needs is imported when it is called: production does not install it.
+What `make run` and `make demo` alone need, such as honcho and the built-in Redis, is imported when they are
+called: production need not install it. Every other command finds what the last `make run` here began with
+(`embedded.as_kept`), unless the environment names a database.
 """
 
 from __future__ import annotations
@@ -16,23 +18,26 @@ import click
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from rich.table import Column, Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from service import dns as dns_records
 from service import records, wishes
 from service.broker import Nudger
 from service.clock import utc_now
-from service.db import Database
+from service.db import Database, missing_file
 from service.db import migrate as migrate_database
 from service.delivery import NotRetriable, retry_by_hand
 from service.doctor import examine
-from service.embedded import CannotRun
+from service.embedded import KEPT, CannotRun, as_kept
 from service.inbound import listener, pipe
 from service.preview import preview
-from service.settings import SettingsError, describe, given, load, sqlalchemy_url
+from service.settings import Settings, SettingsError, describe, given, load
 from service.sweep import sweep as sweep_once
+from service.urls import database_url
 
+NUMBER = click.IntRange(1, 2**31 - 1)
+"""What a row of the database can be called."""
 MARKS = {
     "need_identified": "need",
     "actively_sought": "sought",
@@ -44,6 +49,10 @@ MARKS = {
 
 class Group(click.Group):
     """A group whose commands end with plain sentences where a person can mend what is wrong."""
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of this name; ``mail`` is ``mails`` to whoever thinks of one."""
+        return super().get_command(context, "mails" if name == "mail" else name)
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; 2 is the exit code for wrong settings, 1 for whatever else is refused."""
@@ -85,7 +94,7 @@ def demo() -> None:
 @main.command()
 def migrate() -> None:
     """Bring the tables of DATABASE_URL up to date."""
-    migrate_database(load(os.environ).DATABASE_URL)
+    migrate_database(_settings().DATABASE_URL)
 
 
 @main.command()
@@ -126,8 +135,12 @@ def _print_settings() -> None:
     _print_table(("name", "type", "default", "meaning"), list(describe()))
 
 
-def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(*head, box=box.SIMPLE_HEAD)
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]], nothing: str = "") -> None:
+    """Print rows under their heads, the first column uncut, or the sentence that there are none."""
+    if not rows:
+        click.echo(nothing)
+        return
+    table = Table(Column(head[0], no_wrap=True), *head[1:], box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*map(escape, row))
     # Where the output is not a terminal, a narrow default would break lines that a script reads.
@@ -136,12 +149,22 @@ def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _database() -> Database:
-    """The database that the environment names, or else the one that `make run` keeps here."""
-    named = dict(given(os.environ))
-    kept = Path(named.get("DATA_DIR", "var")).absolute() / "twoyes.db"
-    if "DATABASE_URL" not in named and not kept.exists():
-        raise SettingsError(f"DATABASE_URL: this setting is missing, and there is no {kept} either.")
-    return Database(sqlalchemy_url(named.get("DATABASE_URL", f"sqlite:///{kept}")))
+    """The database that the environment names, or else the one of the last `make run` here."""
+    named = dict(given(as_kept(os.environ)))
+    if "DATABASE_URL" not in named:
+        folder = Path(named.get("DATA_DIR", "var")).absolute()
+        raise SettingsError(f"DATABASE_URL: this setting is missing, and no make run left {folder / KEPT}.")
+    try:
+        url = database_url(named["DATABASE_URL"])
+    except ValueError as error:
+        raise SettingsError(f"DATABASE_URL: {error}.") from None
+    if missing := missing_file(url):
+        raise CannotRun(f"There is no file {missing}, see DATABASE_URL; twoyes migrate makes it.")
+    return Database(url)
+
+
+def _settings() -> Settings:
+    return load(as_kept(os.environ))
 
 
 @main.command()
@@ -166,6 +189,7 @@ def ledger(as_json: bool, history: bool) -> None:
                 )
                 for entry in entries
             ],
+            "No introduction has come to anything yet.",
         )
 
 
@@ -173,7 +197,7 @@ def ledger(as_json: bool, history: bool) -> None:
 @click.pass_context
 def doctor(context: click.Context) -> None:
     """Look whether the settings and all that they name are right, one line each."""
-    findings = list(examine(load(os.environ)))
+    findings = list(examine(_settings()))
     for finding in findings:
         click.echo(f"{'WRONG' if finding.wrong else 'ok':<6} {finding.subject:<9} {finding.said}")
     context.exit(any(finding.wrong for finding in findings))
@@ -182,14 +206,14 @@ def doctor(context: click.Context) -> None:
 @main.command()
 def dns() -> None:
     """Print the DNS records that mail in both directions needs."""
-    for line in dns_records.records(load(os.environ)):
+    for line in dns_records.records(_settings()):
         click.echo(line)
 
 
 @main.command()
 def sweep() -> None:
     """Do everything that is due once, for cron; the workers do it by themselves."""
-    settings = load(os.environ)
+    settings = _settings()
     sweep_once(Database(settings.DATABASE_URL), settings, utc_now)
 
 
@@ -204,11 +228,12 @@ def mails(context: click.Context) -> None:
             (str(row.id), str(row.introduction_id or ""), row.kind, row.to, row.state, row.reply)
             for row in records.troubled_mails(session)
         ]
-    _print_table(("mail", "introduction", "kind", "to", "state", "what the relay said"), rows)
+    head = ("mail", "introduction", "kind", "to", "state", "what the relay said")
+    _print_table(head, rows, "No mail failed, and none is in doubt.")
 
 
 @mails.command()
-@click.argument("mail_id", type=int)
+@click.argument("mail_id", type=NUMBER)
 def retry(mail_id: int) -> None:
     """Try the failed or unknown mail MAIL_ID once more."""
     try:
@@ -222,7 +247,7 @@ def retry(mail_id: int) -> None:
 @main.command()
 def listen() -> None:
     """Take mail in by SMTP or LMTP on INBOUND_HOST and INBOUND_PORT."""
-    settings = load(os.environ)
+    settings = _settings()
     try:
         listener.listen(Database(settings.DATABASE_URL, Nudger(settings)), settings, utc_now)
     except OSError as error:
@@ -241,9 +266,9 @@ def inbound(context: click.Context, sender: str | None, recipients: tuple[str, .
     wrong settings.
     """
     try:
-        settings = load(os.environ)
+        settings = _settings()
         db = Database(settings.DATABASE_URL, Nudger(settings))
-    except (SettingsError, ArgumentError) as error:
+    except SettingsError as error:
         click.echo(str(error).splitlines()[0], err=True)
         context.exit(pipe.Exit.CONFIG)
     raw = sys.stdin.buffer.read(settings.INBOUND_MAX_SIZE + 1)
@@ -253,21 +278,42 @@ def inbound(context: click.Context, sender: str | None, recipients: tuple[str, .
     context.exit(code)
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-@click.option("--limit", default=50, show_default=True, help="How many, from the newest on.")
-def received(as_json: bool, limit: int) -> None:
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, from the newest on."
+)
+@click.pass_context
+def received(context: click.Context, as_json: bool, limit: int) -> None:
     """List the latest mails that arrived, and what they came to."""
+    if context.invoked_subcommand:
+        return
     with _database().reading() as session:
         rows = records.received(session, limit)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     else:
-        columns = ("id", "received_at", "way", "for", "outcome", "failed_attempts")
+        columns = ("id", "received_at", "way", "for", "outcome", "attempts")
         for row in rows:
             row["received_at"] = row["received_at"][:16].replace("T", " ")
         cells = [[str(row[column]) for column in columns] for row in rows]
-        _print_table(("mail", "arrived", "way", "for", "outcome", "failed attempts"), cells)
+        _print_table(("mail", "arrived", "way", "for", "outcome", "attempts"), cells, "No mail arrived yet.")
+
+
+@received.command()
+@click.argument("mail_id", type=NUMBER)
+def show(mail_id: int) -> None:
+    """Print the mail MAIL_ID as it arrived, as long as it is kept (INBOUND_KEEP)."""
+    with _database().reading() as session:
+        raw = records.raw_mail(session, mail_id)
+    if raw is None:
+        raise CannotRun(f"There is no mail {mail_id}, or it is not kept any more.")
+    if sys.stdout.isatty():
+        # Anybody may write such a mail, and a terminal obeys what stands in it.
+        text = raw.decode("utf-8", "replace")
+        click.echo("".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text))
+    else:
+        sys.stdout.buffer.write(raw)
 
 
 @main.group(invoke_without_command=True)
@@ -281,11 +327,11 @@ def reports(context: click.Context) -> None:
             (str(row.id), str(row.introduction_id), row.side, row.requester_address, f"{row.reported_at:%F}")
             for row in records.standing_reports(session)
         ]
-    _print_table(("report", "introduction", "side", "requester", "reported"), rows)
+    _print_table(("report", "introduction", "side", "requester", "reported"), rows, "No report stands.")
 
 
 @reports.command()
-@click.argument("report_id", type=int)
+@click.argument("report_id", type=NUMBER)
 def dismiss(report_id: int) -> None:
     """Dismiss the report REPORT_ID: it was no abuse. The address that it came from stays suppressed."""
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, String, create_engine, event
+from sqlalchemy import Connection, Engine, String, create_engine, event, make_url
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -89,6 +89,14 @@ def alembic_config(url: str) -> Config:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
     return config
+
+
+def missing_file(url: str) -> str:
+    """The SQLite file that a URL names and that is not there, or ""; to connect would make an empty one."""
+    named = make_url(url)
+    name = named.database or ":memory:"
+    is_file = named.get_backend_name() == "sqlite" and not name.startswith((":memory:", "file:"))
+    return name if is_file and not Path(name).exists() else ""
 
 
 def _make_engine(url: str) -> Engine:

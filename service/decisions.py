@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from . import ledger, lifecycle, outbox
 from .db import nudge
-from .lifecycle import Command, Decision, Envelope, Role, Timing
+from .lifecycle import Command, Decision, Envelope, Role
 from .models import Event, Introduction, LedgerEntry
 from .settings import Settings
+from .timing import timing
 
 FOLLOW = "tasks.responses.follow"
 
@@ -49,19 +50,6 @@ def apply(
     if introduction.next_due_at and introduction.next_due_at <= now:
         nudge(session, FOLLOW, introduction.id)
     return decision
-
-
-def timing(settings: Settings) -> Timing:
-    """The durations that the kernel needs, from the settings."""
-    return Timing(
-        answer_within=settings.ANSWER_WITHIN,
-        remind_after=settings.REMIND_AFTER,
-        hold_for=settings.HOLD_FOR,
-        follow_up_after=settings.FOLLOW_UP_AFTER,
-        confirm_within=settings.CONFIRM_WITHIN,
-        verify_within=settings.VERIFY_WITHIN,
-        suspect_within=settings.SUSPECT_WITHIN,
-    )
 
 
 def _was_taken_back(before: lifecycle.Side, after: lifecycle.Side) -> bool:

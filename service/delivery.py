@@ -49,14 +49,12 @@ class Rendered(NamedTuple):
     message: bytes
 
 
-def deliver(db: Database, settings: Settings, clock: Clock, ids: Sequence[int] | None = None) -> int:
-    """Send the mails that are due, or those of the given ids that are; returns how many were accepted."""
-    accepted = 0
+def deliver(db: Database, settings: Settings, clock: Clock, ids: Sequence[int] | None = None) -> None:
+    """Send the mails that are due, or those of the given ids that are."""
     with SmtpSession(settings) as smtp:
         # One at a time, so that a worker that is killed keeps only one mail waiting for its lease.
         while mail := _lease(db, settings, clock(), ids):
-            accepted += _deliver_one(db, settings, clock, smtp, mail) is Kind.ACCEPTED
-    return accepted
+            _deliver_one(db, settings, clock, smtp, mail)
 
 
 def settle(db: Database, settings: Settings, clock: Clock) -> None:
@@ -118,7 +116,8 @@ def _lease(db: Database, settings: Settings, now: datetime, ids: Sequence[int] |
 def _deliver_one(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mail: Leased) -> Kind:
     outcome = _send(db, settings, clock, smtp, mail)
     _record(db, settings, mail, outcome, clock())
-    log.info("mail %s of introduction %s: %s", mail.id, mail.introduction_id, outcome.kind.value)
+    of = f" of introduction {mail.introduction_id}" if mail.introduction_id else ""
+    log.info("mail %s%s: %s", mail.id, of, outcome.kind.value)
     return outcome.kind
 
 

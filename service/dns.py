@@ -11,6 +11,7 @@ from nacl.signing import SigningKey
 
 from . import addresses
 from .settings import Settings
+from .urls import ip_address, is_loopback
 
 LONGEST_STRING = 255
 """Bytes of one string of a TXT record; a longer text is several (RFC 1035 3.3, RFC 7208 3.3)."""
@@ -18,23 +19,27 @@ RSA_ENCRYPTION = bytes.fromhex("06092a864886f70d0101010500")
 """The algorithm of an RSA key in DER: its object identifier and no parameters (RFC 3279 2.3.1)."""
 
 
-def signing_domain(settings: Settings) -> str:
-    """The domain of DKIM signatures."""
-    return settings.DKIM_DOMAIN or addresses.bare(settings).rpartition("@")[2]
-
-
 def records(settings: Settings) -> Iterator[str]:
     """One line each, as a zone file has it; a line with a semicolon says what has to be looked at."""
-    domain = addresses.bare(settings).rpartition("@")[2]
+    domain, host = addresses.domain(settings), urlsplit(settings.PUBLIC_URL).hostname or ""
+    for name, used in (("the domain", domain), ("MAIL_SERVER", settings.MAIL_SERVER), ("PUBLIC_URL", host)):
+        if is_loopback(used):
+            yield f"; Not to be published like this: {name} is {used}, which is this machine alone."
     if settings.INBOUND_DOMAIN:
         yield f"; The server that takes mail for {domain} in: the mail server in front, or twoyes listen."
-        yield f"{domain}. MX 10 {urlsplit(settings.PUBLIC_URL).hostname}."
+        yield f"{domain}. MX 10 {host}."
     yield "; Whoever sends this mail. If the documentation of your relay names an include:, use that."
-    yield _txt(domain, f"v=spf1 a:{settings.MAIL_SERVER} -all")
+    yield _txt(domain, f"v=spf1 {_sender(settings.MAIL_SERVER)} -all")
     for selector, key in _public_keys(settings):
-        yield _txt(f"{selector}._domainkey.{signing_domain(settings)}", f"v=DKIM1; {key}")
+        yield _txt(f"{selector}._domainkey.{addresses.signing_domain(settings)}", f"v=DKIM1; {key}")
     yield "; Begin with p=none and read the reports; then p=quarantine, then p=reject."
     yield _txt(f"_dmarc.{domain}", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}")
+
+
+def _sender(relay: str) -> str:
+    """What SPF calls a host name or an address (RFC 7208 5.3, 5.6)."""
+    address = ip_address(relay)
+    return f"ip{address.version}:{address}" if address else f"a:{relay}"
 
 
 def _public_keys(settings: Settings) -> Iterator[tuple[str, str]]:

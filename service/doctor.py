@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -10,13 +9,18 @@ from urllib.parse import urlsplit
 
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from .addresses import signing_domain
 from .broker import Nudger
-from .db import Database, alembic_config
-from .dns import signing_domain
+from .db import Database, alembic_config, missing_file
 from .mailer.smtp import SmtpSession
 from .settings import Settings
+from .urls import is_loopback
+
+PATIENCE = 5
+"""Seconds that one look may wait for an answer."""
 
 
 class Finding(NamedTuple):
@@ -49,8 +53,10 @@ class Ailment(Exception):
 
 
 def _database(settings: Settings) -> str:
+    if missing := missing_file(settings.DATABASE_URL):
+        raise Ailment(f"is not there: no file {missing}, see DATABASE_URL; twoyes migrate makes it")
     newest = ScriptDirectory.from_config(alembic_config(settings.DATABASE_URL)).get_current_head()
-    db = Database(settings.DATABASE_URL)
+    db = Database(_with_limits(settings.DATABASE_URL))
     try:
         with db.reading() as session:
             current = MigrationContext.configure(session.connection()).get_current_revision()
@@ -61,6 +67,15 @@ def _database(settings: Settings) -> str:
     if current != newest:
         raise Ailment(f"is at migration {current}, not {newest}: run twoyes migrate")
     return f"reached, at migration {current}"
+
+
+def _with_limits(database_url: str) -> str:
+    """A PostgreSQL that accepts a connection and says nothing, or nothing more, is one that is away."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "postgresql":
+        limits = {"connect_timeout": str(PATIENCE), "options": f"-c statement_timeout={PATIENCE}s"}
+        url = url.update_query_dict(limits)
+    return url.render_as_string(hide_password=False)
 
 
 def _broker(settings: Settings) -> str:
@@ -116,7 +131,7 @@ def _inbound(settings: Settings) -> str:
 def _greeting_at(host: str, port: int) -> str:
     """The first line that is said at a port, or "" where nobody says anything."""
     try:
-        with socket.create_connection((host, port), timeout=5) as connection:
+        with socket.create_connection((host, port), timeout=PATIENCE) as connection:
             return connection.makefile("rb").readline(512).decode("ascii", "replace")
     except OSError:
         return ""
@@ -124,16 +139,9 @@ def _greeting_at(host: str, port: int) -> str:
 
 def _links(settings: Settings) -> str:
     host = urlsplit(settings.PUBLIC_URL).hostname or ""
-    if not settings.EMBEDDED and _is_loopback(host):
+    if not settings.EMBEDDED and is_loopback(host):
         raise Ailment(f"lead to {settings.PUBLIC_URL}, where only this machine gets: set PUBLIC_URL")
     return f"lead to {settings.PUBLIC_URL}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _first_line(error: Exception) -> str:

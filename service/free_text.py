@@ -20,7 +20,6 @@ NAME_LENGTH = 80
 TEXT_LENGTH = 400
 LINE_LENGTH = 300
 PHONE_LENGTH = 40
-EMAIL_LENGTH = 254
 
 # U+2028/9 end a line in some programs; the others turn the direction of everything that follows.
 TRICKY = set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -37,7 +36,13 @@ SPELT_OUT = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 AT_SIGN = re.compile(r"[^\s@]@[^\s@]")
-WEB = re.compile(r"\bwww\.\w|\w://", re.IGNORECASE)
+WEB = re.compile(
+    r"""
+    \b www\.\w | \w:// | \b https?:\w
+    | \b \d{1,3} (?:\.\d{1,3}){3} (?: / | :\d )     # 192.0.2.1/login; without a path it may be a version
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 
 # Numbers that are no part of a phone number, whatever stands around them.
 PLAIN_NUMBERS = re.compile(
@@ -164,7 +169,13 @@ def _has_url(text: str) -> bool:
 @cache
 def _linkify() -> LinkifyIt:
     # Reserved names (RFC 2606) are web addresses to whoever reads them, and on a test installation.
-    return LinkifyIt().tlds([*TLDS, "TEST", "EXAMPLE"])
+    return LinkifyIt().tlds([*TLDS, *_native(TLDS), "TEST", "EXAMPLE"])
+
+
+def _native(domains: list[str]) -> list[str]:
+    """Top-level domains as they are written in their own scripts, of the form that is on the wire (IDNA)."""
+    coded = (domain[4:] for domain in domains if domain.startswith("XN--"))
+    return [_as_read(code.encode("ascii").decode("punycode")) for code in coded]
 
 
 def _has_phone_number(text: str) -> bool:

@@ -35,6 +35,7 @@ from .links import by_never_link as by_never_link
 from .links import by_requester_link as by_requester_link
 from .models import Consent, Event, FirstWriter, Introduction, Need, OutboxMail, Sought, canonical
 from .settings import Settings
+from .timing import timing
 
 ANSWERABLE = (MailKind.ASK, MailKind.REMINDER, MailKind.RECEIPT, MailKind.RECHECK, MailKind.UNCLEAR)
 """The mails whose reply can be an answer."""
@@ -118,7 +119,7 @@ def request(session: Session, settings: Settings, request: Request, now: datetim
     """
     limits.check_verifications(session, settings, request.requester_email, now)
     introduction = draft(request, now)
-    introduction.next_due_at = lifecycle.next_due_at(introduction.to_case(), decisions.timing(settings))
+    introduction.next_due_at = lifecycle.next_due_at(introduction.to_case(), timing(settings))
     session.add(introduction)
     session.flush()
     decisions.write_event(session, introduction, lifecycle.Event("requested", Role.REQUESTER), now)
@@ -134,7 +135,7 @@ def verify(session: Session, settings: Settings, token: str, now: datetime) -> I
     limits.take_turns(session)
     introduction = links.lock_by_requester_link(session, settings, token)
     # The kernel refuses first: a request that lapsed is no way to try out addresses.
-    lifecycle.decide(introduction.to_case(), lifecycle.Verify(), now, decisions.timing(settings))
+    lifecycle.decide(introduction.to_case(), lifecycle.Verify(), now, timing(settings))
     limits.check_can_be_asked(session, settings, introduction)
     decisions.apply(session, settings, introduction, lifecycle.Verify(), now)
     return introduction
@@ -184,13 +185,13 @@ def ask_later(session: Session, settings: Settings, token: str, at: datetime, no
 def may_ask_later(settings: Settings, consent: Consent, now: datetime) -> bool:
     """Whether `ask_later` is possible, for some moment."""
     case = consent.introduction.to_case()
-    return lifecycle.may_ask_later(case, consent.side, now, decisions.timing(settings))
+    return lifecycle.may_ask_later(case, consent.side, now, timing(settings))
 
 
 def moments_for_later(settings: Settings, consent: Consent, now: datetime) -> list[datetime]:
     """The moments to offer for `ask_later`; none where it would be refused."""
     case = consent.introduction.to_case()
-    return lifecycle.moments_for_later(case, consent.side, now, decisions.timing(settings))
+    return lifecycle.moments_for_later(case, consent.side, now, timing(settings))
 
 
 def withdraw(session: Session, settings: Settings, token: str, now: datetime) -> Introduction:
@@ -214,7 +215,7 @@ def correct(
     if canonical(email) in taken:
         raise SameAddress
     # The kernel refuses first: whoever may not correct learns nothing about the new address.
-    lifecycle.decide(introduction.to_case(), lifecycle.Correct(side), now, decisions.timing(settings))
+    lifecycle.decide(introduction.to_case(), lifecycle.Correct(side), now, timing(settings))
     limits.check_address(session, settings, email, introduction.requester_address)
     consent.email, consent.address = email, canonical(email)
     decisions.apply(session, settings, introduction, lifecycle.Correct(side), now)
@@ -352,7 +353,7 @@ def _record_answer(
         _refuse_if_never_again(session, consent)
     introduction = consent.introduction
     # Asked before anything is written: what is refused, or asked once more, must leave nothing behind.
-    foreseen = lifecycle.decide(introduction.to_case(), command, now, decisions.timing(settings)).case
+    foreseen = lifecycle.decide(introduction.to_case(), command, now, timing(settings)).case
     if foreseen.side(consent.side).answered_at is not None:
         consent.method, consent.words_shown = command.method, words_shown
         consent.phone, consent.line, consent.looking = given.phone, given.line, given.looking

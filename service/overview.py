@@ -20,6 +20,7 @@ from .db import in_small_letters
 from .lifecycle import ConsentState, Envelope, MailKind, Reason, State
 from .models import Consent, Introduction, MailState, OutboxMail, canonical
 from .settings import Settings
+from .timing import introduced_by
 
 PER_PAGE = 20
 MOST = 2**31 - 1
@@ -155,7 +156,7 @@ def _ahead(introduction: Introduction, settings: Settings) -> tuple[Ahead, datet
         case Standing.UNVERIFIED:
             return Ahead.LAPSES, introduction.created_at + settings.VERIFY_WITHIN
         case Standing.ASKED | Standing.UNREACHED if introduction.closes_at:
-            return Ahead.SETTLED, introduction.closes_at + settings.HOLD_FOR
+            return Ahead.SETTLED, introduced_by(introduction.closes_at, settings)
         case Standing.INTRODUCED if introduction.introduced_at:
             if introduction.followed_up_at:
                 return Ahead.ENDS, introduction.followed_up_at + settings.CONFIRM_WITHIN

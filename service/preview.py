@@ -7,7 +7,7 @@ import os
 import click
 
 from service.clock import utc_now
-from service.embedded import CannotRun
+from service.embedded import CannotRun, as_kept
 from service.free_text import NotAllowed, clean_email
 from service.languages import LANGUAGES
 from service.mailer import samples
@@ -28,7 +28,7 @@ def preview(name: str | None, language: str | None, html: bool, to: str | None) 
     if name is None:
         click.echo("\n".join(samples.names()))
         return
-    settings = load(os.environ if to else TO_LOOK | dict(os.environ))
+    settings = load(as_kept(os.environ) if to else TO_LOOK | dict(os.environ))
     language = language or settings.LANGUAGE
     try:
         if to:

@@ -6,11 +6,12 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, defer, selectinload
 
 from .delivery import may_be_retried
 from .inbound.entry import FAILED
+from .inbound.handling import Effect
 from .limits import OPEN, requests_per_day
 from .models import (
     InboundMail,
@@ -150,7 +151,7 @@ def received(session: Session, limit: int) -> list[dict[str, Any]]:
             "way": row.way,
             "for": purpose(row.recipient),
             "outcome": row.outcome or "waiting",
-            "failed_attempts": row.attempts,
+            "attempts": row.attempts,
         }
         for row in session.execute(latest.limit(limit))
     ]
@@ -161,9 +162,22 @@ def purpose(recipient: str) -> str:
     return recipient.partition("@")[0].partition("+")[0]
 
 
+def raw_mail(session: Session, id: int) -> bytes | None:
+    """A mail that arrived, as it came; None where there is none, or it is not kept any more."""
+    return session.scalar(select(InboundMail.raw).where(InboundMail.id == id))
+
+
+def kept_for_operator(session: Session) -> int:
+    """How many mails to the operator are kept, INBOUND_KEEP long: nobody reads them but by `raw_mail`."""
+    kept = InboundMail.outcome == Effect.FOR_THE_OPERATOR, InboundMail.raw.is_not(None)
+    return session.scalar(select(func.count()).where(*kept)) or 0
+
+
 def failed_inbound(session: Session, limit: int) -> list[InboundMail]:
     """The latest mails that arrived and could not be processed so far, or for good; without their bytes."""
-    failed = select(InboundMail).where(InboundMail.attempts > 0, InboundMail.outcome.in_(("", FAILED)))
+    # An attempt is counted before it is made: the first may be under way at this moment.
+    tried_again = and_(InboundMail.attempts > 1, InboundMail.outcome == "")
+    failed = select(InboundMail).where(or_(tried_again, InboundMail.outcome == FAILED))
     newest = failed.order_by(InboundMail.id.desc()).limit(limit)
     return list(session.scalars(newest.options(defer(InboundMail.raw))))
 

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticUndefined
 
 from .mailer.keys import ed25519_key, rsa_key
+from .urls import base_url, broker_url, database_url
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 PLACEHOLDER = re.compile(
@@ -27,6 +28,16 @@ PLACEHOLDER = re.compile(
 )
 ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")
 SHORTEST_SECRET = 16
+OUR_WORDS = {
+    "int_parsing": "write a whole number",
+    "bool_parsing": "write true or false",
+    "literal_error": "write {expected}",
+    "greater_than_equal": "write {ge} or more",
+    "less_than_equal": "write {le} or less",
+    "string_too_short": "write {min_length} characters or more",
+    "too_short": "write at least one",
+}
+"""What is wrong, for each of pydantic's errors that a setting can come to."""
 
 
 class SettingsError(Exception):
@@ -84,19 +95,6 @@ def _zone(text: Any) -> Any:
         raise ValueError("no such time zone; write one such as UTC or Europe/Berlin") from None
 
 
-def sqlalchemy_url(text: Any) -> Any:
-    """Platforms hand out ``postgres://``; SQLAlchemy wants the dialect and the driver named."""
-    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", str(text))
-
-
-def _base_url(text: Any) -> Any:
-    url = str(text).rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("write a full address such as https://twoyes.example.org")
-    return url
-
-
 def _sender(text: Any) -> Any:
     if not ADDRESS.fullmatch(parseaddr(str(text))[1]):
         raise ValueError("write an address such as introductions@example.org, or TwoYes <address>")
@@ -116,8 +114,9 @@ Durations = Annotated[tuple[timedelta, ...], BeforeValidator(_durations), Field(
 Names = Annotated[tuple[str, ...], BeforeValidator(_comma_list)]
 Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses)]
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-DatabaseUrl = Annotated[str, BeforeValidator(sqlalchemy_url)]
-BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+DatabaseUrl = Annotated[str, BeforeValidator(database_url)]
+BrokerUrl = Annotated[str, BeforeValidator(broker_url)]
+BaseUrl = Annotated[str, BeforeValidator(base_url)]
 Sender = Annotated[str, BeforeValidator(_sender)]
 Domain = Annotated[str, BeforeValidator(_domain)]
 RsaKey = Annotated[str, AfterValidator(rsa_key)]
@@ -139,7 +138,9 @@ class Settings(BaseModel):
     DATABASE_URL: DatabaseUrl = setting(
         ..., "The database: postgresql://… in production, sqlite:///… on one machine."
     )
-    REDIS_URL: str = setting("redis://127.0.0.1:6379/0", "The broker. Holds nothing that cannot be rebuilt.")
+    REDIS_URL: BrokerUrl = setting(
+        "redis://127.0.0.1:6379/0", "The broker. Holds nothing that cannot be rebuilt."
+    )
     PUBLIC_URL: BaseUrl = setting(
         None,
         "Where people reach the pages; every mailed link begins with it. By default http://127.0.0.1:PORT.",
@@ -331,14 +332,13 @@ def _complaints(error: ValidationError) -> Iterator[str]:
         if problem["type"] == "missing":
             yield f"{name}: this setting is missing. {Settings.model_fields[str(name)].description}"
         else:
-            yield f"{name}: {problem['msg'].removeprefix('Value error, ')}."
+            said = OUR_WORDS.get(problem["type"], "").format_map(problem.get("ctx", {}))
+            yield f"{name}: {said or problem['msg'].removeprefix('Value error, ')}."
 
 
 def _check_together(settings: Settings) -> None:
     if settings.MAIL_USE_TLS and settings.MAIL_USE_SSL:
         raise SettingsError("MAIL_USE_TLS: set MAIL_USE_TLS or MAIL_USE_SSL, not both.")
-    if settings.EMBEDDED:
-        return
     for name, keys in (
         ("SECRET_KEY", [settings.SECRET_KEY]),
         ("SECRET_KEY_FALLBACKS", settings.SECRET_KEY_FALLBACKS),
@@ -381,6 +381,7 @@ _TYPE_NAMES = {
     "Port": "port",
     "BaseUrl": "URL",
     "DatabaseUrl": "URL",
+    "BrokerUrl": "URL",
     "Names": "list",
     "Addresses": "list of addresses",
     "Zone": "time zone",

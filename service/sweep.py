@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 
 from sqlalchemy import select
@@ -66,20 +67,17 @@ def _tick_one(db: Database, settings: Settings, clock: Clock, introduction_id: i
 
 
 class Sweeper(threading.Thread):
-    """A daemon thread that sweeps every SWEEP_EVERY until `stop` is called or the process ends."""
+    """A daemon thread that sweeps every SWEEP_EVERY until the process ends."""
 
     def __init__(self, db: Database, settings: Settings, clock: Clock) -> None:
         super().__init__(name="sweeper", daemon=True)
         self._db, self._settings, self._clock = db, settings, clock
-        self._stopped = threading.Event()
 
     def run(self) -> None:
-        while not self._stopped.wait(self._settings.SWEEP_EVERY.total_seconds()):
+        while True:
+            time.sleep(self._settings.SWEEP_EVERY.total_seconds())
             try:
                 sweep(self._db, self._settings, self._clock)
             except Exception:
                 # The database may be away for a while; the next sweep tries again.
                 log.exception("a sweep failed")
-
-    def stop(self) -> None:
-        self._stopped.set()

@@ -75,7 +75,7 @@ class Tokens:
         return self.make_address("never", tag, 1)
 
     def read_never(self, token: str) -> str | int:
-        """The tag of a mail, or its number in a link of the time before there were tags. Raises BadLink."""
+        """The tag of a mail, or the number of one in a link that names it by that. Raises BadLink."""
         try:
             return self.read_address("never", token)[0]
         except BadLink:

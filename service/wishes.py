@@ -18,6 +18,7 @@ from . import decisions, lifecycle, limits, links
 from .lifecycle import NEVER, Role
 from .models import Consent, Introduction, OutboxMail, Report, canonical
 from .settings import Settings
+from .timing import timing
 
 
 class Wish(StrEnum):
@@ -68,7 +69,7 @@ def by_mail_link(
 def _refuse_if_too_soon(settings: Settings, introduction: Introduction, reader: Role, now: datetime) -> None:
     """A scanner must not report somebody, nor wish anything in a person's name."""
     whose = introduction if reader is Role.REQUESTER else introduction.consent(reader)
-    if decisions.timing(settings).is_too_soon(now, whose.mailed_at):
+    if timing(settings).is_too_soon(now, whose.mailed_at):
         raise lifecycle.TooSoon
 
 

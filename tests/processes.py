@@ -141,10 +141,6 @@ class Processes:
         eventually(lambda: not _living(process.pid), PATIENCE, f"the end of {name}'s children")
         del self._running[name]
 
-    def restart(self, name: str) -> None:
-        self.kill(name)
-        self.start(name)
-
     def run(self, name: str) -> None:
         """Run a line to its end."""
         process = self._spawn(name, self._lines[name])

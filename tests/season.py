@@ -87,12 +87,6 @@ def confirmed(story: Story) -> None:
     confirm(story)
 
 
-def confirmed_late(story: Story) -> None:
-    unconfirmed(story)
-    story.sweep(days=30)
-    confirm(story)
-
-
 def confirm(story: Story) -> None:
     assert story.post(story.link(LINDA, "/f/"), answer="yes").status_code in (200, 303)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import dkim
 import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 from sqlalchemy import update
 
 from service import wishes
@@ -16,12 +20,14 @@ from service.dns import rsa_public_key
 from service.lifecycle import ConsentState, MailKind, Role, State
 from service.mailer.signing import sign
 from service.models import InboundMail, MailState
-from service.settings import load
+from service.settings import describe, load
 
 from .inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
 from .smtp_server import DROP, FaultySmtp
 from .story import LINDA, NATASHA, HandClock, Story
 from .test_dkim import BOTH, PEM, RSA
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -108,11 +114,38 @@ def test_wrong_settings_end_the_command_with_their_names(runner: CliRunner) -> N
     assert wrong.output.startswith("SECRET_KEY: ")
 
 
-def test_a_database_that_was_not_migrated_gets_a_sentence(runner: CliRunner, tmp_path: object) -> None:
+@pytest.mark.parametrize("process", ["web", "worker", "beat"])
+def test_a_wrong_setting_ends_a_process_with_its_name_alone(process: str) -> None:
+    line = parse_procfile((ROOT / "Procfile").read_text()).processes[process]
+    environ = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "DATABASE_URL": "foo", "PORT": "0"}
+    ended = subprocess.run(
+        line, shell=True, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 4
+    assert "DATABASE_URL: write postgresql://" in ended.stderr
+    assert "SECRET_KEY: this setting is missing" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_database_that_was_not_migrated_gets_a_sentence(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
     empty = runner.invoke(main, ["ledger"], env={"DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"})
     assert empty.exit_code == 1
     assert "Was it migrated?" in empty.output
     assert "Traceback" not in empty.output
+
+
+@pytest.mark.parametrize("command", ["ledger", "mails", "received", "reports", "doctor"])
+def test_a_file_that_is_not_there_is_told_and_not_made(
+    runner: CliRunner, tmp_path: Path, command: str
+) -> None:
+    path = tmp_path / "mistyped.db"
+    missing = runner.invoke(main, [command], env={"DATABASE_URL": f"sqlite:///{path}"})
+    assert missing.exit_code == 1
+    assert f"no file {path}, see DATABASE_URL" in missing.output
+    assert not path.exists()
+    wrong = runner.invoke(main, [command], env={"DATABASE_URL": "foo"})
+    assert (wrong.exit_code, wrong.output.partition(": write ")[0]) == (2, "DATABASE_URL")
 
 
 # --- Mail that arrives ----------------------------------------------------------------------------
@@ -197,9 +230,61 @@ def test_what_arrived_is_listed_without_tokens_and_senders(story: Story, runner:
         assert LINDA not in output
     assert "answered yes" in listed
     newest, oldest = json.loads(raw)
+    assert (newest["attempts"], oldest["attempts"]) == (0, 1)
     assert (newest["for"], newest["outcome"], newest["way"]) == ("postmaster", "waiting", "pipe")
     assert (oldest["for"], oldest["outcome"], oldest["id"]) == ("intro", "answered yes", 1)
     assert len(json.loads(runner.invoke(main, ["received", "--json", "--limit", "1"]).output)) == 1
+
+
+@pytest.mark.usefixtures("with_domain")
+def test_a_mail_is_printed_as_it_arrived_while_it_is_kept(story: Story, runner: CliRunner) -> None:
+    raw = mail("Please take \x1b[2J me off your list. \xe9", number=2)
+    bring(runner, raw, "--recipient", POSTMASTER)
+    assert runner.invoke(main, ["received", "show", "1"]).stdout_bytes == raw
+    with story.db.transaction() as session:
+        session.execute(update(InboundMail).values(raw=None))
+    for number in ("1", "7"):
+        gone = runner.invoke(main, ["received", "show", number])
+        assert (gone.exit_code, gone.output) == (
+            1,
+            f"There is no mail {number}, or it is not kept any more.\n",
+        )
+
+
+def test_what_arrived_is_never_less_than_one_mail_and_counts_its_attempts(runner: CliRunner) -> None:
+    assert runner.invoke(main, ["received", "--limit", "-1"]).exit_code == 2
+    assert runner.invoke(main, ["received", "show", "9" * 30]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("ledger", "No introduction has come to anything yet."),
+        ("mails", "No mail failed, and none is in doubt."),
+        ("received", "No mail arrived yet."),
+        ("reports", "No report stands."),
+    ],
+)
+def test_where_there_is_nothing_it_is_said(story: Story, runner: CliRunner, command: str, said: str) -> None:
+    assert runner.invoke(main, [command]).output == f"{said}\n"
+
+
+def test_mail_is_another_word_for_mails(story: Story, runner: CliRunner) -> None:
+    listed = runner.invoke(main, ["mail", "preview"])
+    assert listed.exit_code == 0
+    assert listed.output == runner.invoke(main, ["mails", "preview"]).output
+    assert "preview" in runner.invoke(main, ["mail", "--help"]).output
+    assert "  mail " not in runner.invoke(main, ["--help"]).output
+
+
+def test_no_name_of_a_setting_is_cut_at_eighty_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    main(["settings"], standalone_mode=False)
+    printed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert {name for name, *_ in describe()} <= printed
 
 
 @pytest.mark.usefixtures("with_domain")
@@ -246,6 +331,42 @@ def test_the_dns_records_are_those_that_our_signatures_are_checked_with(
     assert f"{DOMAIN}. MX 10 twoyes.test." in printed
     assert texts[f"_dmarc.{DOMAIN}."].startswith(b"v=DMARC1; p=none")
     assert texts[f"{DOMAIN}."] == b"v=spf1 a:localhost -all"
+    assert "Not to be published like this: MAIL_SERVER is localhost" in printed
     assert "PRIVATE" not in printed
     public = RSA.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert rsa_public_key(PEM) == public
+
+
+@pytest.mark.parametrize(
+    ("server", "spf"),
+    [
+        ("192.0.2.7", "ip4:192.0.2.7"),
+        ("2001:db8::7", "ip6:2001:db8::7"),
+        ("[2001:db8::7]", "ip6:2001:db8::7"),
+        ("smtp.example.org", "a:smtp.example.org"),
+    ],
+)
+def test_a_relay_is_named_in_spf_as_what_it_is(runner: CliRunner, server: str, spf: str) -> None:
+    public = {"MAIL_DEFAULT_SENDER": "us@example.org", "PUBLIC_URL": "https://example.org"}
+    printed = runner.invoke(main, ["dns"], env={**public, "MAIL_SERVER": server}).output
+    assert f'"v=spf1 {spf} -all"' in printed
+    assert "Not to be published" not in printed
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"MAIL_SERVER": "::1"}, "MAIL_SERVER is ::1"),
+        ({"PUBLIC_URL": "http://127.0.0.1:8000"}, "PUBLIC_URL is 127.0.0.1"),
+        ({"MAIL_DEFAULT_SENDER": "twoyes@localhost"}, "the domain is localhost"),
+    ],
+)
+def test_records_of_this_machine_alone_are_marked(runner: CliRunner, env: dict[str, str], named: str) -> None:
+    public = {
+        "MAIL_DEFAULT_SENDER": "us@example.org",
+        "PUBLIC_URL": "https://example.org",
+        "MAIL_SERVER": "smtp.example.org",
+    }
+    printed = runner.invoke(main, ["dns"], env={**public, **env}).output
+    assert printed.count("; Not to be published like this: ") == 1
+    assert named in printed

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import pytest
 import trustme
 from click.testing import CliRunner
 
-from service import embedded
+from service import doctor, embedded
 from service.cli import main
 from service.doctor import Finding, examine
 from service.settings import load
@@ -30,13 +33,34 @@ def test_where_everything_is_there_nothing_is_wrong(environ: dict[str, str]) -> 
     assert [line.split()[0] for line in result.output.splitlines()] == ["ok"] * 6
 
 
-def test_a_database_that_is_away_or_not_migrated_is_told(environ: dict[str, str], tmp_path: object) -> None:
+def test_a_database_that_is_away_or_not_migrated_is_told(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
     empty = findings(environ, DATABASE_URL=f"sqlite:///{tmp_path}/empty.db")["database"]
     assert empty.wrong
     assert "twoyes migrate" in empty.said
     away = findings(environ, DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")["database"]
     assert away.wrong
     assert "DATABASE_URL" in away.said
+
+
+def test_a_file_that_is_not_there_is_told_and_not_made(environ: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "mistyped.db"
+    found = findings(environ, DATABASE_URL=f"sqlite:///{path}")["database"]
+    assert found.wrong
+    assert f"no file {path}" in found.said
+    assert not path.exists()
+
+
+def test_a_database_that_takes_the_connection_and_says_nothing_is_away(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # libpq knows no shorter limit.
+    monkeypatch.setattr(doctor, "PATIENCE", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        found = findings(environ, DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/nothing")["database"]
+    assert found.wrong
+    assert "timeout" in found.said
 
 
 def test_a_broker_that_is_away_is_told(environ: dict[str, str]) -> None:

@@ -91,6 +91,31 @@ def test_nothing_is_relayed_and_only_our_addresses_exist(story: Story, here: Lis
     assert inbox(story.db) == []
 
 
+@pytest.mark.parametrize("protocol", ["smtp", "lmtp"])
+def test_postmaster_needs_no_domain(story: Story, protocol: str) -> None:
+    with Listening(story, INBOUND_PROTOCOL=protocol) as here, here.dial() as line:
+        line.hear()
+        line.say(f"{'LHLO' if protocol == 'lmtp' else 'EHLO'} client.test")
+        line.say("MAIL FROM:<>")
+        assert line.say("RCPT TO:<abuse>").startswith("55")
+        assert line.say("RCPT TO:<Postmaster>").startswith("250")
+        line.say("DATA")
+        assert line.say(f"{MAIL}\r\n.").startswith("250 2.0.0")
+    story.sweep()
+    (row,) = inbox(story.db)
+    assert (row.recipient, row.outcome) == (POSTMASTER, "for the operator")
+
+
+def test_a_session_ends_however_busy_it_is(here: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "SESSION", 0.3)
+    monkeypatch.setattr(listener, "COMMANDS", 10**9)
+    with here.dial() as line:
+        line.hear()
+        replies = iter(lambda: line.say("NOOP"), "")
+        last = next(reply for reply in replies if not reply.startswith("250"))
+    assert last == "421 4.4.2 This session was too long"
+
+
 def test_the_size_is_announced_and_a_larger_mail_is_refused(story: Story) -> None:
     with Listening(story, INBOUND_MAX_SIZE="65536") as here, here.dial() as line:
         line.hear()

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from service import limits, records, results, wishes
 from service.inbound.entry import FAILED
+from service.inbound.handling import Effect
 from service.lifecycle import ConsentState, MailKind, Role, State
 from service.models import Event, InboundMail, MailState, OutboxMail, Report, Suppression
 from service.views import operator
@@ -242,7 +243,9 @@ def test_a_mail_that_was_held_back_is_shown_with_its_next_attempt(
 
 def test_a_mail_that_arrived_and_could_not_be_read_is_shown_without_its_token(story: Story) -> None:
     with story.db.transaction() as session:
-        for number, (attempts, outcome) in enumerate([(10, FAILED), (3, ""), (2, "answered yes"), (0, "")]):
+        for number, (attempts, outcome) in enumerate(
+            [(10, FAILED), (3, ""), (2, "answered yes"), (1, ""), (0, "")]
+        ):
             session.add(
                 InboundMail(
                     message_id=f"<{number}@salon.test>",
@@ -264,6 +267,26 @@ def test_a_mail_that_arrived_and_could_not_be_read_is_shown_without_its_token(st
     assert "The oldest mail that arrived and was not read yet came on Monday" in page
     assert "sEcReT" not in page
     assert LINDA not in page
+
+
+def test_mails_to_the_operator_are_counted_with_the_command_that_prints_one(story: Story) -> None:
+    assert "twoyes received" not in look(story)
+    with story.db.transaction() as session:
+        for number, raw in enumerate((b"one", b"two", None)):
+            session.add(
+                InboundMail(
+                    message_id=f"<{number}@salon.test>",
+                    sender=LINDA,
+                    recipient="postmaster@in.twoyes.test",
+                    way="lmtp",
+                    raw=raw,
+                    size=0,
+                    received_at=story.clock(),
+                    outcome=Effect.FOR_THE_OPERATOR,
+                    processed_at=story.clock(),
+                )
+            )
+    assert "Mails to the operator that are kept: 2. twoyes received show ID prints one." in look(story)
 
 
 # --- Reports and limits -------------------------------------------------------------------------------

@@ -53,6 +53,50 @@ def test_a_bad_setting_stops_the_start_with_its_name(name: str, value: str) -> N
         load({**GOOD, name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "http", "write a whole number."),
+        ("PORT", "0", "write 1 or more."),
+        ("MAIL_PORT", "70000", "write 65535 or less."),
+        ("MAIL_USE_TLS", "maybe", "write true or false."),
+        ("ON_UNKNOWN", "panic", "write 'retry' or 'hold'."),
+        ("INBOUND_SECRET", "short", "write 16 characters or more."),
+        ("MAIL_BACKOFF", ",", "write at least one."),
+    ],
+)
+def test_what_is_wrong_is_said_in_our_own_words(name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({**GOOD, name: value})
+    assert str(caught.value) == f"{name}: {said}"
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://x/y", "foo", "postgresql+psycopg2://x/y", "postgres://h:port/d", "sqlite+aiosqlite:///x"]
+)
+def test_a_database_that_is_not_supported_is_refused_in_one_line(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: write postgresql://") as caught:
+        load({**GOOD, "DATABASE_URL": url})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["foo", "http://h/0", "amqp://h", "redis://", "redis://h:port/0", "redis://[::1/0", "unix://"]
+)
+def test_a_broker_that_is_not_supported_is_refused_in_one_line(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^REDIS_URL: write redis://") as caught:
+        load({**GOOD, "REDIS_URL": url})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "redis://:password@h:6379/1", "rediss://[::1]:6380/0", "redis+socket:///run/r.sock"]
+)
+def test_a_broker_that_celery_understands_is_taken(url: str) -> None:
+    assert load({**GOOD, "REDIS_URL": url}).REDIS_URL == url
+    assert load({**GOOD, "REDIS_URL": "unix:///run/r.sock"}).REDIS_URL == "redis+socket:///run/r.sock"
+
+
 def test_every_bad_setting_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         load({"PORT": "x", "HOLD_FOR": "soon"})
@@ -61,12 +105,13 @@ def test_every_bad_setting_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("secret", ["short", "change-me-change-me-change-me", "aaaaaaaaaaaaaaaaaaaaaaaa"])
-def test_a_placeholder_secret_stops_the_start_outside_the_embedded_mode(secret: str) -> None:
+def test_a_placeholder_secret_stops_the_start(secret: str) -> None:
     with pytest.raises(SettingsError, match=r"^SECRET_KEY: .*placeholder"):
         load({**GOOD, "SECRET_KEY": secret})
     with pytest.raises(SettingsError, match=r"^SECRET_KEY_FALLBACKS: "):
         load({**GOOD, "SECRET_KEY_FALLBACKS": f"{SECRET},{secret}"})
-    assert load({**GOOD, "SECRET_KEY": secret, "EMBEDDED": "1"}).SECRET_KEY == secret
+    with pytest.raises(SettingsError, match=r"^SECRET_KEY: "):
+        load({**GOOD, "SECRET_KEY": secret, "EMBEDDED": "1"})
 
 
 def test_a_missing_secret_stops_the_start_with_its_name() -> None:

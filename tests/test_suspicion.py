@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from werkzeug.test import TestResponse
 
+from service import overview, wording
 from service.lifecycle import ConsentState, MailKind, State
 from service.models import MailState
 
 from .smtp_server import FaultySmtp
-from .story import LINDA, NATASHA, RITA, HandClock, Story
+from .story import LINDA, NATASHA, RITA, HandClock, Story, text_of
+from .test_pages import said
 
 
 @pytest.fixture
@@ -67,6 +71,28 @@ def test_a_different_answer_right_after_the_first_takes_the_introduction_back(wa
     wary.sweep(days=1)
     assert wary.outbox(MailKind.INTRODUCTION) == []
     assert wary.kinds(NATASHA)[-1] == "recheck"
+
+
+def test_the_moment_that_is_promised_counts_with_the_hold_that_is_kept(
+    environ: dict[str, str], clock: HandClock, relay: FaultySmtp
+) -> None:
+    story = Story({**environ, "SUSPECT_WITHIN": "2h", "HOLD_FOR": "10m"}, clock, relay)
+    # Where every press of the first two hours is suspect, people take their time.
+    story.request()
+    story.clock.advance(hours=2)
+    assert story.verify().status_code == 303
+    assert answer(story, LINDA, "yes", after=7200).status_code == 303
+    story.sweep()
+    promised = wording.moment(story.introduction().closes_at + timedelta(hours=2), story.settings.TIMEZONE)
+    assert promised in text_of(story.mails(LINDA)[-1])
+    assert promised in said(story.client.get(story.link(LINDA, "/a/")))
+    assert promised in said(story.client.get(story.link(RITA, "/r/")))
+    with story.db.reading() as session:
+        introduction = session.merge(story.introduction(), load=False)
+        due = overview.ahead(introduction, story.settings)
+    assert due is not None
+    assert wording.moment(due.at, story.settings.TIMEZONE) == promised
+    story.db.engine.dispose()
 
 
 def test_a_hold_of_nothing_lasts_for_as_long_as_a_press_is_suspect(wary: Story) -> None:

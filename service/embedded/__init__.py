@@ -6,6 +6,7 @@ module decides those settings. Every one of them is a default: what the environm
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -14,9 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.settings import given
+from service.settings import Settings, given
 
 LOOPBACK = "127.0.0.1"
+KEPT = "settings.json"
 # Short enough that the whole story, from form to ledger, can be watched in one sitting.
 SHORT = {
     "HOLD_FOR": "10s",
@@ -113,6 +115,26 @@ def _kept_secret(path: Path) -> Path:
         # Renamed when complete, so that a start killed half-way leaves no empty key behind.
         fresh.replace(path)
     return path
+
+
+def keep(todo: Plan, environ: Mapping[str, str], given_by: Mapping[str, str]) -> None:
+    """Write down with which settings of its own a run began, for `as_kept`; no secret is among them."""
+    names = {*Settings.model_fields, "SECRET_KEY_FILE"} & environ.keys() - given_by.keys()
+    kept = todo.data_dir / KEPT
+    kept.write_text(json.dumps({name: environ[name] for name in sorted(names)}, indent=2) + "\n")
+
+
+def as_kept(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment and, unless it names a database, what the last run on DATA_DIR began with.
+
+    Raises SettingsError when a `<NAME>_FILE` cannot be read.
+    """
+    named = dict(given(environ))
+    kept = Path(named.get("DATA_DIR", "var")) / KEPT
+    if "DATABASE_URL" in named or not kept.exists():
+        return dict(environ)
+    values: dict[str, str] = json.loads(kept.read_text())
+    return dict(environ) | {n: value for n, value in values.items() if n.removesuffix("_FILE") not in named}
 
 
 def free_port() -> int:

@@ -27,11 +27,10 @@ LARGEST = 5 * 1024 * 1024  # bytes; the largest mail of TwoYes is some hundred t
 
 @dataclass(frozen=True)
 class CaughtMail:
-    """One mail as it was delivered. `mail_from` and `rcpt_to` are the envelope's, the rest the mail's."""
+    """One mail as it was delivered. `rcpt_to` is the envelope's, the rest the mail's."""
 
     key: str
     received_at: datetime
-    mail_from: str
     rcpt_to: tuple[str, ...]
     subject: str
     sender: str
@@ -65,7 +64,6 @@ def _label(envelope: Envelope) -> bytes:
     # read for the envelope, so no mail can lie about where it was sent.
     label = {
         "received_at": datetime.now(UTC).isoformat(),
-        "mail_from": envelope.mail_from or "",
         "rcpt_to": envelope.rcpt_tos,
     }
     return b"X-Caught: " + json.dumps(label).encode() + b"\r\n"
@@ -123,7 +121,7 @@ def _open(folder: Path) -> mailbox.Maildir | None:
 
 
 def _get(maildir: mailbox.Maildir, key: str) -> CaughtMail | None:
-    # `clear` may take a mail away at any moment.
+    # Whoever empties the folder may take a mail away at any moment.
     with contextlib.suppress(KeyError, FileNotFoundError):
         return _parse(key, maildir.get_bytes(key))
     return None
@@ -136,7 +134,6 @@ def _parse(key: str, stored: bytes) -> CaughtMail:
     return CaughtMail(
         key=key,
         received_at=datetime.fromisoformat(envelope["received_at"]),
-        mail_from=envelope["mail_from"],
         rcpt_to=tuple(envelope["rcpt_to"]),
         subject=str(message["subject"] or ""),
         sender=str(message["from"] or ""),

@@ -27,9 +27,10 @@ from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.embedded import LOOPBACK, CannotRun, Plan, plan, with_secret
+from service.embedded import LOOPBACK, CannotRun, Plan, keep, plan, with_secret
 from service.embedded.children import Children
 from service.settings import Settings, format_duration, load
+from service.timing import timing
 
 PROCFILE = Path(__file__).parents[2] / "Procfile"
 
@@ -45,6 +46,7 @@ def run(environ: Mapping[str, str]) -> None:
         with only_one(todo.data_dir):
             children_environ = with_secret(todo.environ, todo.data_dir)
             settings = load(children_environ)
+            keep(todo, children_environ, environ)
             check_port(todo.environ["BIND"], settings.PORT)
             check_database(settings.DATABASE_URL)
             if todo.redis_socket is not None:
@@ -113,7 +115,7 @@ def welcome(todo: Plan, settings: Settings) -> str:
         mail = f"The mailbox  {settings.PUBLIC_URL}/mailbox  (every mail lands here, and can be replied to)"
     else:
         mail = f"Mail goes to {settings.MAIL_SERVER}:{settings.MAIL_PORT}."
-    hold, answer = format_duration(settings.HOLD_FOR), format_duration(settings.ANSWER_WITHIN)
+    hold, answer = format_duration(timing(settings).hold), format_duration(settings.ANSWER_WITHIN)
     return (
         "\n  TwoYes is running.\n\n"
         f"  The form     {settings.PUBLIC_URL}/\n"
@@ -177,6 +179,8 @@ def check_port(bind: str, port: int) -> None:
             other = f"choose another: PORT={port + 1 if port < 65535 else 8000} make run"
             if error.errno == errno.EADDRINUSE:
                 raise CannotRun(f"Port {port} is in use. Stop what uses it, or {other}") from None
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise CannotRun(f"BIND: {bind} is no IP address of this machine.") from None
             raise CannotRun(f"Port {port} cannot be used on {bind} ({error.strerror}); {other}") from None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -36,6 +37,8 @@ LONGEST_LINE = 16 * 1024
 """Bytes. RFC 5321 4.5.3.1.6 says 1000, and programs are known to write longer ones."""
 IDLE, DATA = 300.0, 600.0
 """Seconds that a client may be silent, and that a whole mail may take (RFC 5321 4.5.3.2.7)."""
+SESSION = 1800.0
+"""Seconds that a session may last, however busy it is: who says NOOP all day takes a place from others."""
 PATIENCE = 5.0
 """Seconds that mails under way have after SIGTERM."""
 
@@ -50,6 +53,8 @@ REPLIES = {
     Receipt.TOO_LARGE: "552 5.3.4 This mail is too large",
     Receipt.UNKNOWN_RECIPIENT: "550 5.1.1 There is no such address here",
 }
+
+POSTMASTER = re.compile("<postmaster>", re.IGNORECASE)
 
 log = logging.getLogger(__name__)
 # aiosmtpd logs every command, and addresses here hold tokens.
@@ -159,6 +164,7 @@ class StrictSession(SMTP):
         self.peer = str((transport.get_extra_info("peername") or ("",))[0])
         if self._door.has_room_for(self.peer):
             self._door.sessions.add(self)
+            self._end = self.loop.call_later(SESSION, self.hang_up, "421 4.4.2 This session was too long")
             super().connection_made(transport)
         elif isinstance(transport, asyncio.Transport):
             transport.write(b"421 4.7.0 Too many connections, please try again later\r\n")
@@ -167,6 +173,7 @@ class StrictSession(SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         if self in self._door.sessions:
             self._door.sessions.remove(self)
+            self._end.cancel()
             super().connection_lost(error)
 
     def eof_received(self) -> bool | None:
@@ -211,6 +218,14 @@ class StrictSession(SMTP):
         except Exception:
             # The standard library's parser has more than one way to fail over a strange address.
             return None, None
+
+    @syntax("RCPT TO: <address>")
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        domain = self._door.settings.INBOUND_DOMAIN
+        if arg and domain:
+            # The one address that is taken without a domain (RFC 5321 4.5.1).
+            arg = POSTMASTER.sub(f"<postmaster@{domain}>", arg)
+        await super().smtp_RCPT(arg)
 
     @syntax("VRFY <address>")
     async def smtp_VRFY(self, _arg: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime
-from email.utils import parseaddr
 from typing import Any
 
 from service import addresses
@@ -66,7 +65,7 @@ def _sign_in_message(mail: OutboxMail, sign_in: SignIn, settings: Settings, now:
         written = write(mail.kind, spans(settings) | known)
     message = FixedMessage(
         message_id=mail.message_id,
-        sender=Address(_own_name(settings), addresses.bare(settings)),
+        sender=Address(addresses.sender_name(settings), addresses.bare(settings)),
         to=[Address("", mail.recipient)],
         at=now,
         subject=written.subject,
@@ -133,14 +132,10 @@ def _list_headers(mail: OutboxMail, links: dict[str, Any], settings: Settings) -
 
 
 def _sender(introduction: Introduction, kind: MailKind, email: str, settings: Settings) -> Address:
-    name = _own_name(settings)
+    name = addresses.sender_name(settings)
     if kind in ON_BEHALF:
         name = f"{introduction.requester_name} via {name}"
     return Address(name, email)
-
-
-def _own_name(settings: Settings) -> str:
-    return parseaddr(settings.MAIL_DEFAULT_SENDER)[0] or "TwoYes"
 
 
 def _links(mail: OutboxMail, settings: Settings) -> dict[str, Any]:

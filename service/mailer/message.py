@@ -56,7 +56,7 @@ class Address:
 class FixedMessage(flask_mail.Message):
     """A message of two parts, text and HTML: the same bytes each time it is written with the same ``at``.
 
-    Without ``at`` its Date is the moment of writing.
+    ``at`` is its Date.
     """
 
     def __init__(

@@ -30,6 +30,7 @@ from service.lifecycle import (
 )
 from service.models import Consent, Introduction
 from service.settings import Settings
+from service.timing import introduced_by
 
 from .message import one_line
 
@@ -116,7 +117,7 @@ def _moment(introduction: Introduction, settings: Settings, held: bool) -> str:
     """The closing moment, or the latest moment at which the introduction arrives."""
     if introduction.closes_at is None:
         return ""
-    at = introduction.closes_at + settings.HOLD_FOR if held else introduction.closes_at
+    at = introduced_by(introduction.closes_at, settings) if held else introduction.closes_at
     return wording.moment(at, settings.TIMEZONE)
 
 

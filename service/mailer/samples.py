@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import make_msgid, parseaddr
+from email.utils import make_msgid
 from typing import Any
 
 from service import addresses
@@ -86,7 +86,7 @@ def send(name: str, language: str, to: str, settings: Settings, now: datetime) -
     shown, sender = written(name, language, settings), addresses.bare(settings)
     message = FixedMessage(
         message_id=make_msgid("preview", domain=sender.rpartition("@")[2]),
-        sender=Address(parseaddr(settings.MAIL_DEFAULT_SENDER)[0] or "TwoYes", sender),
+        sender=Address(addresses.sender_name(settings), sender),
         to=[Address("", to)],
         at=now,
         subject=f"[Preview] {shown.subject}",

@@ -41,7 +41,7 @@ def sign(message: bytes, at: datetime, settings: Settings) -> bytes:
 
 
 def _signatures(message: bytes, at: datetime, settings: Settings) -> Iterator[bytes]:
-    domain = settings.DKIM_DOMAIN or addresses.bare(settings).rpartition("@")[2]
+    domain = addresses.signing_domain(settings)
     for algorithm, selector, key in (
         (b"rsa-sha256", settings.DKIM_SELECTOR, settings.DKIM_PRIVATE_KEY),
         (b"ed25519-sha256", settings.DKIM_ED25519_SELECTOR, settings.DKIM_ED25519_PRIVATE_KEY),

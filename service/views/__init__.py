@@ -16,6 +16,7 @@ from . import (
     inbound,
     introductions,
     ledger,
+    mailbox,
     mails,
     never,
     operator,
@@ -49,18 +50,11 @@ def register(app: Flask) -> None:
     if app.config["SETTINGS"].INBOUND_SECRET:
         csrf.exempt(inbound.pages)
         app.register_blueprint(inbound.pages)
-    _register_mailbox(app)
+    if app.config["SETTINGS"].MAILBOX:
+        app.register_blueprint(mailbox.pages)
     if app.config["SETTINGS"].EMBEDDED:
         app.register_blueprint(mails.pages)
     errors.register(app)
     common.register(app)
     speech.register(app)
     app.after_request(add_headers)
-
-
-def _register_mailbox(app: Flask) -> None:
-    if app.config["SETTINGS"].MAILBOX:
-        # The mail catcher is an optional dependency, there only in the embedded mode.
-        from . import mailbox
-
-        app.register_blueprint(mailbox.pages)

@@ -11,6 +11,7 @@ from service.lifecycle import ConsentState, Envelope, MailKind
 from service.mailer.masked import introduction_before
 from service.mailer.render import language_of
 from service.models import Consent, Introduction
+from service.timing import introduced_by
 from service.tokens import Tokens
 
 from . import speech, wishing
@@ -110,7 +111,7 @@ def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> s
         answered=consent.state in (ConsentState.YES, ConsentState.NO),
         arrived=_how_it_arrived(introduction, consent),
         closes=moment(closes_at) if closes_at else "",
-        introduced_by=moment(closes_at + settings().HOLD_FOR) if closes_at else "",
+        introduced_by=moment(introduced_by(closes_at, settings())) if closes_at else "",
     )
 
 

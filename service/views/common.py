@@ -14,6 +14,7 @@ from service import wording
 from service.db import Database
 from service.mailer.flowed import unflowed
 from service.settings import Settings
+from service.timing import timing
 
 URL = re.compile(r"(https?://[^\s<>\"]+)")
 
@@ -84,5 +85,5 @@ def _shared() -> dict[str, Any]:
         "settings": settings(),
         "wording": wording,
         "answer_within": wording.span(settings().ANSWER_WITHIN.total_seconds()),
-        "hold_for": wording.span(settings().HOLD_FOR.total_seconds()),
+        "hold_for": wording.span(timing(settings()).hold.total_seconds()),
     }

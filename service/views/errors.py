@@ -50,11 +50,6 @@ PAGES: dict[type[Exception], Page] = {
             "who asked for this introduction, or to whoever runs this TwoYes."
         ),
     ),
-    lifecycle.AlreadyVerified: (
-        409,
-        lazy_gettext("You have confirmed this request before."),
-        lazy_gettext("All is well, and nothing was sent twice. Your page shows how things stand."),
-    ),
     lifecycle.VerificationLapsed: (
         410,
         lazy_gettext("This request is not open any more."),

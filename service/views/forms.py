@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import wtforms
 from wtforms import (
     BooleanField,
     Field,
-    Form,
     HiddenField,
     RadioField,
     SelectField,
@@ -26,6 +26,15 @@ from .checks import Allowed, Given, Mailable, NotOwnSide, OneOf, OptionalOnOwnSi
 
 NEITHER = "neither"
 OFF = (False, "", "0", "n", "no", "off", "false")
+
+
+class Form(wtforms.Form):
+    """A form of ours; `templates/pages/_fields.html` shows what is wrong with it."""
+
+    @property
+    def fields_with_errors(self) -> list[Field]:
+        """For the summary above the form, in the order of the page."""
+        return [field for field in self if field.errors]
 
 
 def _name(label: str, *before: Any, **more: Any) -> StringField:
@@ -71,7 +80,7 @@ class RequestForm(Form):
     requester_name = _name(lazy_gettext("Your name"), render_kw={"autocomplete": "name"})
     requester_email = _email(
         lazy_gettext("Your email address"),
-        description=lazy_gettext("We send you a link first. Nothing goes to anyone else before you open it."),
+        description=lazy_gettext("We send you a link first. Nothing goes to anyone else before you confirm."),
         render_kw={"autocomplete": "email", "type": "email", "inputmode": "email"},
     )
     requester_is = _radio(
@@ -249,11 +258,6 @@ class RequestForm(Form):
         return str(field.label.text)
 
     @property
-    def fields_with_errors(self) -> list[Field]:
-        """For the summary above the form, in the order of the page."""
-        return [field for field in self if field.errors]
-
-    @property
     def filled(self) -> list[tuple[str, str]]:
         """Every field as name and value, for the preview's hidden inputs."""
         pairs = ((field.name, field.data) for field in self)
@@ -296,10 +300,6 @@ class AnswerForm(Form):
         looking = {"yes": True, "no": False}.get(self.looking.data or "") if has_need else None
         return Shared(phone=_typed(self.phone), line=_typed(self.line), looking=looking)
 
-    @property
-    def fields_with_errors(self) -> list[Field]:
-        return [field for field in self if field.errors]
-
 
 class CorrectionForm(Form):
     """A new address for a side that could not be reached."""
@@ -318,10 +318,6 @@ class SignInForm(Form):
         lazy_gettext("Your email address"),
         render_kw={"autocomplete": "email", "type": "email", "inputmode": "email"},
     )
-
-    @property
-    def fields_with_errors(self) -> list[Field]:
-        return [field for field in self if field.errors]
 
 
 def _typed(field: Field) -> str:

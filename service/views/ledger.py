@@ -11,7 +11,7 @@ from datetime import date
 
 from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
-from wtforms import Field, Form, StringField
+from wtforms import StringField
 from wtforms.validators import StopValidation
 
 from service.figures import LEAST, Figures, Line, Span, figures
@@ -19,6 +19,7 @@ from service.languages import direction, gettext, lazy_gettext, spoken
 
 from . import pictures
 from .common import database, now, settings
+from .forms import Form
 from .visitors import signed_in, visitor
 
 pages = Blueprint("ledger", __name__)
@@ -63,10 +64,6 @@ class DatesForm(Form):
         first, last = read_day(self.since.data), read_day(field.data)
         if first and last and last < first:
             raise StopValidation(gettext("This day is before the first one."))
-
-    @property
-    def fields_with_errors(self) -> list[Field]:
-        return [field for field in self if field.errors]
 
     def span(self) -> Span:
         return Span(read_day(self.since.data), read_day(self.until.data))

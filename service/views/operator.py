@@ -41,6 +41,7 @@ def show() -> ResponseReturnValue:
             troubled=records.troubled(session, AT_ONCE),
             waiting=records.waiting_mails(session, AT_ONCE),
             purpose=records.purpose,
+            kept_for_operator=records.kept_for_operator(session),
             failed_inbound=records.failed_inbound(session, AT_ONCE),
             reports=_reports(session),
             loads=records.loads(session, settings(), at),

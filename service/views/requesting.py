@@ -13,6 +13,7 @@ from service.languages import gettext
 from service.lifecycle import NEVER, AlreadyVerified, CaseClosed, ConsentState, Role
 from service.models import Consent, Introduction
 from service.overview import Standing
+from service.timing import introduced_by
 
 from .common import database, moment, now, settings
 from .forms import CorrectionForm
@@ -66,7 +67,7 @@ def told(session: Session, introduction: Introduction, form: CorrectionForm) -> 
         "lost": overview.lost(introduction),
         "correctable": _correctable(introduction),
         "closes": moment(closes_at) if closes_at else "",
-        "known_by": moment(closes_at + settings().HOLD_FOR) if closes_at else "",
+        "known_by": moment(introduced_by(closes_at, settings())) if closes_at else "",
         "lapses": moment(introduction.created_at + settings().VERIFY_WITHIN),
         "order_line": wording.order_line(introduction),
     }
