@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import dkim
 import pytest
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 from sqlalchemy import update
 
+import twoyes
 from service import wishes
 from service.cli import main
 from service.dns import rsa_public_key
@@ -112,6 +114,20 @@ def test_wrong_settings_end_the_command_with_their_names(runner: CliRunner) -> N
     wrong = runner.invoke(main, ["sweep"], env={"SECRET_KEY": "short", "HOLD_FOR": "10m"})
     assert wrong.exit_code == 2
     assert wrong.output.startswith("SECRET_KEY: ")
+
+
+class Interrupted(ModuleType):
+    """A module whose import takes long enough for Ctrl-C."""
+
+    def __getattr__(self, _: str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_the_command_without_a_traceback_while_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "service.cli", Interrupted("service.cli"))
+    with pytest.raises(SystemExit) as ended:
+        twoyes.main()
+    assert ended.value.code == 130
 
 
 @pytest.mark.parametrize("process", ["web", "worker", "beat"])
