@@ -153,7 +153,7 @@ def pages(story: Story, lang: str) -> Iterator[TestResponse]:
     for link in (story.link(LINDA, "/a/"), story.link(RITA, "/r/"), story.link(LINDA, "/f/")):
         yield get(link + ask)
     yield post(story.link(LINDA, "/a/") + "/undo" + ask)
-    yield get(story.link(LINDA, "/a/") + "/wish" + ask)
+    yield get("/desk/sign-out" + ask)
     yield post(story.link(LINDA, "/a/") + "/later" + ask, data={"at": "0"})
     yield get(story.link(LINDA, "/never/") + ask)
     yield post(story.link(LINDA, "/never/") + ask)
