@@ -10,6 +10,7 @@ from .words import Role, State
 
 QUARTERS = (1, 2, 3)
 """The moments that are offered, in quarters of the time that is left."""
+UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1))
 
 
 def reminder_moment(case: Case, side: Side, timing: Timing) -> datetime | None:
@@ -33,16 +34,11 @@ def may_ask_later(case: Case, role: Role, now: datetime, timing: Timing) -> bool
 def moments_for_later(case: Case, role: Role, now: datetime, timing: Timing) -> list[datetime]:
     """The moments that a side may choose from: a quarter, a half and three quarters of the time left.
 
-    Rounded down to hours where days are left, else to minutes, as nobody wants to be asked at 14:07:31.
+    Whole days from now where a quarter is as long, and so on: who is awake now is awake then.
     """
     if case.closes_at is None or not may_ask_later(case, role, now, timing):
         return []
     left = case.closes_at - now
-    unit = timedelta(hours=1) if left > timedelta(days=1) else timedelta(minutes=1)
-    moments = [_rounded_down(now + left * quarter / 4, unit) for quarter in QUARTERS]
-    return [moment for moment in dict.fromkeys(moments) if now < moment < case.closes_at]
-
-
-def _rounded_down(moment: datetime, unit: timedelta) -> datetime:
-    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-    return moment - (moment - midnight) % unit
+    unit = next((unit for unit in UNITS if left / 4 >= unit), UNITS[-1])
+    spans = [left * quarter / 4 // unit * unit for quarter in QUARTERS]
+    return [now + span for span in dict.fromkeys(spans) if span]

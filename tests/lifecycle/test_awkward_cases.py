@@ -527,20 +527,15 @@ def test_later_was_not_asked_for_by_whoever_is_at_a_corrected_address() -> None:
     assert not story.queued(MailKind.REMINDER)
 
 
-def test_three_moments_are_offered_in_whole_hours_and_near_the_end_in_whole_minutes() -> None:
+def test_three_moments_are_offered_in_whole_days_from_now_and_near_the_end_in_whole_minutes() -> None:
     story = asked()
     story.now += timedelta(hours=1, minutes=20, seconds=31)
     offered = moments_for_later(story.case, LINDA, story.now, TIMING)
-    assert offered == [START + timedelta(hours=hours) for hours in (43, 84, 126)]
-    assert story.case.closes_at is not None
-    story.now = story.case.closes_at - 8 * MINUTE - timedelta(seconds=1)
-    offered = moments_for_later(story.case, LINDA, story.now, TIMING)
-    assert offered == [story.case.closes_at - minutes * MINUTE for minutes in (7, 5, 3)]
-    story.now = story.case.closes_at - timedelta(seconds=90)
-    offered = moments_for_later(story.case, LINDA, story.now, TIMING)
-    assert offered == [story.case.closes_at - MINUTE]
-    story.now = story.case.closes_at - timedelta(seconds=50)
-    assert moments_for_later(story.case, LINDA, story.now, TIMING) == []
+    assert offered == [story.now + days * DAY for days in (1, 3, 5)]
+    for left, minutes in ((481, [2, 4, 6]), (150, [1]), (90, [1]), (50, [])):
+        assert story.case.closes_at is not None
+        now = story.case.closes_at - timedelta(seconds=left)
+        assert moments_for_later(story.case, LINDA, now, TIMING) == [now + span * MINUTE for span in minutes]
 
 
 def test_no_ask_leaves_while_a_no_stands_and_it_leaves_when_the_no_is_taken_back() -> None:
