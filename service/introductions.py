@@ -37,8 +37,10 @@ from .models import Consent, Event, FirstWriter, Introduction, Need, OutboxMail,
 from .settings import Settings
 from .timing import timing
 
-ANSWERABLE = (MailKind.ASK, MailKind.REMINDER, MailKind.RECEIPT, MailKind.RECHECK, MailKind.UNCLEAR)
-"""The mails whose reply can be an answer."""
+ASKING = (MailKind.ASK, MailKind.REMINDER, MailKind.RECHECK, MailKind.UNCLEAR)
+"""The mails whose reply can be a yes: they ask for one."""
+ANSWERABLE = (*ASKING, MailKind.RECEIPT)
+"""The mails whose reply can be an answer. "Yes, thank you" below a receipt takes its no for granted."""
 
 
 class UnknownLanguage(Exception):
@@ -260,6 +262,14 @@ def choose_requester_language(session: Session, settings: Settings, token: str, 
         introduction.consent(introduction.requester_is).language = introduction.requester_language
 
 
+def takes_answer(session: Session, mail: OutboxMail, yes: bool) -> bool:
+    """Whether a reply to ``mail`` can be this answer: a yes to a receipt can only say again what it says."""
+    if not yes or mail.kind in ASKING:
+        return mail.kind in ANSWERABLE
+    consent = links.lock_party(session, mail)
+    return mail.kind is MailKind.RECEIPT and consent is not None and consent.state is ConsentState.YES
+
+
 def answer_by_reply(
     session: Session,
     settings: Settings,
@@ -277,7 +287,7 @@ def answer_by_reply(
     raises, and LinkReplaced for a mail of another kind, or to somebody who is no party now.
     """
     consent = links.lock_by_mail(session, mail, version)
-    if mail.kind not in ANSWERABLE:
+    if not takes_answer(session, mail, yes):
         raise LinkReplaced
     kept = Shared(consent.phone, consent.line, consent.looking)
     again = yes and consent.state is ConsentState.YES

@@ -51,6 +51,17 @@ def test_an_ask_that_comes_back_is_told_to_the_requester_who_corrects_it_once(st
     assert story.kinds(RIGHT) == ["ask"]
 
 
+def test_the_reminder_of_a_corrected_address_stands_below_the_ask_that_went_there(story: Story) -> None:
+    story.ask()
+    lost = story.mails(NATASHA)[0]["Message-ID"]
+    bounce(story, MailKind.ASK, NATASHA)
+    correct(story, RIGHT)
+    story.sweep(days=3)
+    ask, reminder = story.mails(RIGHT)
+    assert reminder["In-Reply-To"] == reminder["References"] == ask["Message-ID"]
+    assert ask["Message-ID"] != lost
+
+
 def test_a_second_report_of_the_same_mail_changes_nothing(story: Story) -> None:
     story.ask()
     assert [bounce(story, MailKind.ASK, NATASHA) for _ in range(3)] == ["lost", "known", "known"]

@@ -18,6 +18,7 @@ from service.models import Suppression
 from .inbound_mail import DOMAIN, Listening, inbox
 from .story import LINDA, NATASHA, RITA, Story, text_of
 
+AS_IT_IS = SMTP.clone(refold_source="none")
 REPORT = """\
 Content-Type: message/delivery-status
 
@@ -50,21 +51,37 @@ class Post:
     def bring(self, mail: EmailMessage, sender: str, to: str, times: int = 1) -> None:
         for _ in range(times):
             with smtplib.SMTP("127.0.0.1", self._port, timeout=10) as server:
-                server.sendmail(sender, [to], mail.as_bytes(policy=SMTP))
+                server.sendmail(sender, [to], mail.as_bytes(policy=AS_IT_IS))
         self.story.sweep()
 
-    def reply(self, who: str, words: str, sender: str = "", **headers: str) -> str:
+    def reply(
+        self, who: str, words: str, sender: str = "", envelope: str | None = None, **headers: str
+    ) -> str:
         """Reply to the newest mail somebody got, above its quoted text; answers with what came of it."""
         asked = self.story.mails(who)[-1]
         to = parseaddr(asked["Reply-To"])[1]
         mail = self._new(sender or who, to, f"Re: {asked['Subject']}")
         mail["In-Reply-To"] = mail["References"] = asked["Message-ID"]
         for name, value in headers.items():
+            del mail[name.replace("_", "-")]
             mail[name.replace("_", "-")] = value
         quoted = "\n".join(f"> {line}" for line in text_of(asked).splitlines())
         wrote = f"On Mon, 2 Mar 2026 at 10:12, {asked['From'].addresses[0].display_name} <{to}> wrote:"
         mail.set_content(f"{words}\n\n{wrote}\n{quoted}\n")
-        self.bring(mail, sender or who, to)
+        self.bring(mail, sender or who if envelope is None else envelope, to)
+        return inbox(self.story.db)[-1].outcome
+
+    def complain(self, *lines: str) -> str:
+        """A provider tells that somebody pressed "this is spam", with the address taken out of the mail."""
+        mail = self._new("fbl@provider.test", f"abuse@{DOMAIN}", "complaint about a message")
+        report = "Content-Type: message/feedback-report\n\nFeedback-Type: abuse\nUser-Agent: x\nVersion: 1\n"
+        original = "\n".join(
+            ["Content-Type: message/rfc822\n", "From: redacted@provider.test", *lines, "", "x"]
+        )
+        mail.make_mixed()
+        for part in (report, original):
+            mail.attach(message_from_string(part, policy=SMTP))
+        self.bring(mail, "fbl@provider.test", f"abuse@{DOMAIN}")
         return inbox(self.story.db)[-1].outcome
 
     def come_back(self, who: str, status: str, times: int = 1) -> str:
@@ -164,6 +181,127 @@ def test_a_reply_that_our_own_server_marked_as_forged_is_never_an_answer(story: 
     assert said(story, LINDA) == ("asked", None)
     others = forged.replace("mx.twoyes.test", "mx.evil.test")
     assert post.reply(LINDA, "Yes", Authentication_Results=others) == Effect.ANSWERED_YES
+
+
+@pytest.mark.parametrize("word", ["Yes", "No"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Cc": RITA},
+        {"To": RITA},
+        {"To": "undisclosed-recipients:;"},
+        {"To": f"intro@{DOMAIN}"},
+        {"In_Reply_To": "<lunch@quill.test>"},
+        {"In_Reply_To": "", "References": "<lunch@quill.test>"},
+        {"Subject": "Fwd: An introduction"},
+    ],
+)
+def test_what_is_not_said_to_us_alone_is_never_an_answer(
+    story: Story, post: Post, word: str, headers: dict[str, str]
+) -> None:
+    story.ask()
+    assert post.reply(LINDA, word, **headers) == Effect.LINK_SENT
+    assert said(story, LINDA) == ("asked", None)
+    assert story.kinds(LINDA) == ["ask", "unclear"]
+
+
+def test_another_s_signed_address_is_no_address_of_ours_for_this(story: Story, post: Post) -> None:
+    story.ask()
+    other = str(story.mails(NATASHA)[-1]["Reply-To"])
+    assert post.reply(LINDA, "Yes", To=other) == Effect.LINK_SENT
+    assert said(story, LINDA) == ("asked", None)
+
+
+def test_the_reminder_and_the_ask_before_it_are_both_mails_of_ours(story: Story, post: Post) -> None:
+    story.ask()
+    ask = str(story.mails(LINDA)[0]["Message-ID"])
+    story.sweep(days=3)
+    assert story.kinds(LINDA) == ["ask", "reminder"]
+    assert post.reply(LINDA, "Yes", In_Reply_To=ask) == Effect.ANSWERED_YES
+
+
+def test_a_program_that_says_nothing_of_what_it_replies_to_is_heard(story: Story, post: Post) -> None:
+    story.ask()
+    assert post.reply(LINDA, "Yes", In_Reply_To="", References="", Cc=LINDA) == Effect.ANSWERED_YES
+
+
+def test_stop_counts_whoever_else_it_was_said_to(story: Story, post: Post) -> None:
+    story.ask()
+    assert post.reply(LINDA, "Stop", Cc=RITA, In_Reply_To="<lunch@quill.test>") == Effect.SUPPRESSED
+
+
+def test_a_yes_below_the_receipt_of_a_no_takes_nothing_back(story: Story, post: Post) -> None:
+    story.ask()
+    assert post.reply(LINDA, "No thanks") == Effect.ANSWERED_NO
+    assert story.kinds(LINDA) == ["ask", "receipt"]
+    assert post.reply(LINDA, "Yes, thank you.") == Effect.LINK_SENT
+    assert said(story, LINDA)[0] == ConsentState.NO
+    assert story.kinds(LINDA) == ["ask", "receipt", "unclear"]
+
+
+def test_a_yes_below_the_receipt_of_an_undo_is_none(story: Story, post: Post) -> None:
+    story.ask()
+    post.reply(LINDA, "Yes")
+    story.post(f"{story.link(LINDA, '/a/')}/undo")
+    story.sweep()
+    assert story.kinds(LINDA) == ["ask", "receipt", "receipt"]
+    assert post.reply(LINDA, "Oui, merci") == Effect.LINK_SENT
+    assert said(story, LINDA)[0] == ConsentState.ASKED
+
+
+def test_below_the_receipt_of_a_yes_a_yes_changes_nothing_and_a_no_counts(story: Story, post: Post) -> None:
+    story.ask()
+    post.reply(LINDA, "Yes")
+    assert post.reply(LINDA, "Yes, thanks") == Effect.ANSWERED_YES
+    assert said(story, LINDA)[0] == ConsentState.YES
+    assert post.reply(LINDA, "No, sorry") == Effect.ANSWERED_NO
+
+
+@pytest.mark.parametrize("words", ["Yes", "I am on holiday until Monday."])
+def test_a_mail_without_an_envelope_sender_answers_nothing_and_gets_no_answer(
+    story: Story, post: Post, words: str
+) -> None:
+    story.ask()
+    assert post.reply(LINDA, words, envelope="") == Effect.AUTO_REPLY
+    assert (said(story, LINDA), story.kinds(LINDA)) == (("asked", None), ["ask"])
+
+
+@pytest.mark.parametrize("header", ["Message-ID", "List-Unsubscribe"])
+def test_a_complaint_counts_where_only_this_was_left_in_the_mail(
+    story: Story, post: Post, header: str
+) -> None:
+    story.ask()
+    assert post.complain(f"{header}: {story.mails(LINDA)[0][header]}") == Effect.SUPPRESSED
+    assert said(story, LINDA) == ("no", "never")
+    assert said(story, NATASHA)[0] == ConsentState.ASKED
+
+
+def test_a_complaint_about_the_introduction_does_not_tell_whose_it_is(story: Story, post: Post) -> None:
+    story.introduce()
+    assert post.complain(f"Message-ID: {story.mails(LINDA)[-1]['Message-ID']}") == Effect.NO_EFFECT
+
+
+@pytest.mark.parametrize(
+    ("language", "yes"), [("en", "Yes"), ("de", "Ja"), ("fr", "Oui"), ("es", "Sí"), ("ar", "نعم")]
+)
+def test_a_yes_below_the_mail_that_asks_whether_it_is_a_yes_or_a_no_counts(
+    story: Story, post: Post, language: str, yes: str
+) -> None:
+    story.ask(a_language=language)
+    assert post.reply(LINDA, "Hm") == Effect.LINK_SENT
+    assert post.reply(LINDA, yes) == Effect.ANSWERED_YES
+
+
+def test_a_subject_that_was_made_to_say_no_is_no_subject_of_ours(story: Story, post: Post) -> None:
+    story.ask()
+    assert post.reply(LINDA, "Yes", Subject="Re: not now") == Effect.LINK_SENT
+
+
+def test_a_name_that_is_also_a_word_keeps_nobody_from_answering(story: Story, post: Post) -> None:
+    story.ask(requester_name="Nur Aydin")
+    ask = story.mails(LINDA)[-1]
+    assert "Nur" in str(ask["Subject"])
+    assert post.reply(LINDA, "Yes", To=str(ask["Reply-To"])) == Effect.ANSWERED_YES
 
 
 def test_a_holiday_notice_answers_nothing_and_gets_no_answer(story: Story, post: Post) -> None:

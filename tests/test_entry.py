@@ -164,7 +164,7 @@ def test_whatever_arrives_has_a_defined_outcome_and_is_stored_or_refused(
 
 def test_a_mail_has_its_effect_once_however_often_it_is_processed(story: Story) -> None:
     address = asked(story)
-    bring(story, mail(), address)
+    bring(story, mail(To=address), address)
     (row,) = inbox(story.db)
     with ThreadPoolExecutor(4) as pool:
         for _ in pool.map(lambda _: entry.process(story.db, story.settings, story.clock, [row.id]), range(4)):
@@ -177,13 +177,14 @@ def test_a_mail_has_its_effect_once_however_often_it_is_processed(story: Story) 
         session.execute(text("UPDATE inbound SET outcome = 'read once'"))
     entry.process(story.db, story.settings, story.clock, [row.id])
     assert inbox(story.db)[0].outcome == "read once"
-    bring(story, mail(), address)
+    bring(story, mail(To=address), address)
     story.sweep()
     assert story.consent(LINDA).answers == 1
 
 
 def test_a_sweep_processes_what_no_nudge_has_reached(story: Story) -> None:
-    bring(story, mail(), asked(story))
+    address = asked(story)
+    bring(story, mail(To=address), address)
     story.sweep()
     assert story.consent(LINDA).state is ConsentState.YES
 
@@ -192,7 +193,7 @@ def test_what_is_broken_on_our_side_is_tried_again_with_growing_pauses(
     story: Story, caplog: pytest.LogCaptureFixture
 ) -> None:
     address = asked(story)
-    bring(story, mail(), address)
+    bring(story, mail(To=address), address)
     bring(story, mail("Hello"))
     with story.db.transaction() as session:
         session.execute(text("ALTER TABLE outbox RENAME TO lost"))
@@ -220,7 +221,8 @@ def test_what_is_broken_on_our_side_is_tried_again_with_growing_pauses(
 
 
 def test_after_ten_attempts_it_is_left_to_the_operator(story: Story) -> None:
-    bring(story, mail(), asked(story))
+    address = asked(story)
+    bring(story, mail(To=address), address)
     with story.db.transaction() as session:
         session.execute(text("ALTER TABLE outbox RENAME TO lost"))
     for _ in range(MOST_ATTEMPTS + 2):

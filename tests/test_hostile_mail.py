@@ -40,7 +40,8 @@ def bring(story: Story, raw: bytes, recipient: str) -> Receipt:
 
 
 def test_a_yes_that_waited_to_be_read_does_not_replace_a_later_no(story: Story) -> None:
-    bring(story, mail("Yes"), asked(story))
+    address = asked(story)
+    bring(story, mail("Yes", To=address), address)
     story.clock.advance(minutes=30)
     assert story.answer(LINDA, "no").status_code == 303
     story.sweep()
@@ -50,9 +51,9 @@ def test_a_yes_that_waited_to_be_read_does_not_replace_a_later_no(story: Story) 
 
 def test_of_two_replies_that_are_processed_the_wrong_way_round_the_no_stands(story: Story) -> None:
     address = asked(story)
-    bring(story, mail("Yes", number=1), address)
+    bring(story, mail("Yes", number=1, To=address), address)
     story.clock.advance(seconds=1)
-    bring(story, mail("No", number=2), address)
+    bring(story, mail("No", number=2, To=address), address)
     story.clock.advance(seconds=1)
     first, second = (row.id for row in inbox(story.db))
     entry.process(story.db, story.settings, story.clock, [second, first])
@@ -61,7 +62,7 @@ def test_of_two_replies_that_are_processed_the_wrong_way_round_the_no_stands(sto
 
 def test_a_no_counts_even_where_a_yes_was_read_while_it_waited(story: Story) -> None:
     address = asked(story)
-    bring(story, mail("No"), address)
+    bring(story, mail("No", To=address), address)
     story.clock.advance(minutes=1)
     assert story.answer(LINDA, "yes").status_code == 303
     story.sweep()
@@ -219,7 +220,7 @@ def test_a_report_tells_its_requester_nothing_before_the_closing_moment(story: S
 def test_a_yes_that_was_long_on_its_way_does_not_replace_a_no_given_since(story: Story) -> None:
     address = asked(story)
     # Written first and held back by a server on its way; nothing but its date, which anybody writes, says so.
-    late = mail("Yes", Date="Mon, 2 Mar 2026 09:00:01 +0000")
+    late = mail("Yes", To=address, Date="Mon, 2 Mar 2026 09:00:01 +0000")
     story.clock.advance(minutes=5)
     story.answer(LINDA, "no")
     story.clock.advance(minutes=10)
@@ -237,7 +238,8 @@ def test_a_mail_that_kills_its_worker_is_not_taken_up_by_every_sweep_for_ever(
     def die(*_: object) -> None:
         raise Killed
 
-    bring(story, mail("Yes"), asked(story))
+    address = asked(story)
+    bring(story, mail("Yes", To=address), address)
     monkeypatch.setattr(handling, "read", die)
     for _ in range(3):
         with suppress(Killed):

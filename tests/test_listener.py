@@ -53,11 +53,12 @@ def outage(story: Story) -> Iterator[None]:
 
 def test_an_answer_by_smtp_is_on_record_before_it_is_acknowledged(story: Story, here: Listening) -> None:
     address = asked(story)
+    yes = mail("Yes", To=address)
     with smtplib.SMTP("127.0.0.1", here.settings.INBOUND_PORT, timeout=10) as smtp:
-        smtp.sendmail(LINDA, [address], mail("Yes"))
+        smtp.sendmail(LINDA, [address], yes)
         (row,) = inbox(story.db)
-        assert (row.raw, row.sender, row.way) == (mail("Yes"), LINDA, "smtp")
-        smtp.sendmail(LINDA, [address], mail("Yes"))
+        assert (row.raw, row.sender, row.way) == (yes, LINDA, "smtp")
+        smtp.sendmail(LINDA, [address], yes)
     assert len(inbox(story.db)) == 1
     story.sweep()
     assert story.consent(LINDA).state is ConsentState.YES
@@ -72,7 +73,7 @@ def test_a_bounce_has_the_null_sender_and_dots_are_undoubled(story: Story, here:
         line.say("DATA")
         assert line.say("Subject: x\r\n\r\n..one\r\n...\r\n\0\xff\r\n.").startswith("250 2.0.0")
     (row,) = inbox(story.db)
-    assert row.sender == ""
+    assert row.sender == "<>"
     assert row.raw == "Subject: x\r\n\r\n.one\r\n..\r\n\0\xff\r\n".encode()
 
 
@@ -312,6 +313,18 @@ def test_one_peer_has_so_many_connections(
     eventually(lambda: len(here.door.sessions) == 2, 10, "the end of a session")
     with here.dial() as line:
         assert line.hear().startswith("220")
+    for line in lines:
+        line.__exit__()
+
+
+def test_there_are_so_many_connections_in_all(
+    story: Story, here: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "SESSIONS", 2)
+    lines = [here.dial() for _ in range(2)]
+    assert [line.hear()[:3] for line in lines] == ["220"] * 2
+    with here.dial() as line:
+        assert line.hear_all() == ["421 4.7.0 Too many connections, please try again later"]
     for line in lines:
         line.__exit__()
 

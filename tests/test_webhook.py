@@ -61,7 +61,7 @@ def test_raw_mail_is_stored_byte_for_byte_and_taken_again_as_a_duplicate(story: 
 def test_an_answer_by_webhook_is_an_answer(environ: dict[str, str], story: Story) -> None:
     story.app.config["WTF_CSRF_ENABLED"] = False
     address = asked(story)
-    assert outcome(rfc822(story, mail("Yes"), address)) == (200, "stored")
+    assert outcome(rfc822(story, mail("Yes", To=address), address)) == (200, "stored")
     story.sweep()
     assert story.consent(LINDA).state is ConsentState.YES
 

@@ -71,11 +71,15 @@ def _says_so(message: Message) -> bool:
 
 def subject(message: Message) -> str:
     """The subject as one reads it."""
-    value = field(message, "Subject")
+    return cleaned(readable(field(message, "Subject")))
+
+
+def readable(value: str) -> str:
+    """A field with its encoded words (RFC 2047) read, or as it is where they cannot be."""
     try:
-        return cleaned(str(make_header(decode_header(value))))
+        return str(make_header(decode_header(value)))
     except (HeaderParseError, LookupError, ValueError):
-        return cleaned(value)
+        return value
 
 
 def _answers_an_invitation(part: Message) -> bool:

@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from email import message_from_string
 from email.message import Message
+from typing import NamedTuple
 
-from .parsing import addresses, children, fields, text_of
+from .parsing import addresses, children, fields, message_ids, text_of
 
 NO_COMPLAINT = {"not-spam", "auth-failure", "dmarc"}
 """Kinds of feedback that nobody complains with (RFC 5965 7.3, RFC 6591)."""
 NAMING_US = ("From", "Sender", "Reply-To", "Return-Path")
+MAILTO = re.compile(r"(?i)<mailto:([^?<>\s]+)")
 
 
-def complaint(message: Message, domain: str) -> tuple[str, ...] | None:
-    """Our addresses in the mail that is complained about, or None where it is no complaint."""
+class Complaint(NamedTuple):
+    """What tells which mail of ours is meant."""
+
+    ours: tuple[str, ...]
+    """The addresses of our domain in that mail, in small letters."""
+    originals: tuple[str, ...]
+    """Its Message-ID."""
+
+
+def complaint(message: Message, domain: str) -> Complaint | None:
+    """What the mail that is complained about says of itself, or None where it is no complaint.
+
+    Some providers take the addresses out of it, but leave its Message-ID or the way to unsubscribe.
+    """
     reports = [part for part in children(message) if part.get_content_type() == "message/feedback-report"]
     feedback = [inner for part in reports for inner in children(part)]
     kinds = [kind.lower() for part in feedback for kind in fields(part, "Feedback-Type")]
     if not kinds or set(kinds) <= NO_COMPLAINT:
         return None
     values = [value for part in feedback for value in fields(part, "Original-Mail-From")]
-    for original in _originals(message):
+    originals = list(_originals(message))
+    for original in originals:
         values += [value for name in NAMING_US for value in fields(original, name)]
+        values += [way for value in fields(original, "List-Unsubscribe") for way in MAILTO.findall(value)]
     named = (address.lower() for value in values for address in addresses([value]))
-    return tuple(dict.fromkeys(address for address in named if address.endswith(f"@{domain.lower()}")))
+    ours = dict.fromkeys(address for address in named if address.endswith(f"@{domain.lower()}"))
+    ids = dict.fromkeys(found for original in originals for found in message_ids(original, "Message-ID"))
+    return Complaint(tuple(ours), tuple(ids))
 
 
 def _originals(message: Message) -> Iterator[Message]:

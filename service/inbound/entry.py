@@ -53,6 +53,10 @@ class Way(StrEnum):
     MAILBOX = "mailbox"
 
 
+TELLING = (Way.SMTP, Way.LMTP)
+"""The ways that always tell the envelope, so that an empty sender is the null sender."""
+
+
 class Receipt(StrEnum):
     """What became of a mail at the door. Only the first two are acknowledged."""
 
@@ -86,8 +90,9 @@ def receive(
 ) -> Receipt:
     """Store one mail for one recipient, or refuse it; the answer is given after the commit.
 
-    ``sender`` and ``recipient`` are the bare addresses of the envelope; an empty sender is the null sender
-    (RFC 5321 4.5.5). Whatever they and the bytes are, nothing is raised but a database that is away.
+    ``sender`` and ``recipient`` are the bare addresses of the envelope; `handling.NULL_SENDER` is the null
+    sender (RFC 5321 4.5.5), and so is "" by the ways that always tell. Whatever they and the bytes are,
+    nothing is raised but a database that is away.
     """
     purpose = _purpose(recipient, settings)
     if purpose is None:
@@ -97,7 +102,7 @@ def receive(
         return Receipt.TOO_LARGE
     mail = InboundMail(
         message_id=message_id(raw),
-        sender=_printable(sender)[:LONGEST_ADDRESS],
+        sender=_printable(sender)[:LONGEST_ADDRESS] or (handling.NULL_SENDER if way in TELLING else ""),
         recipient=canonical(recipient),
         way=way,
         raw=raw,

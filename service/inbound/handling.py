@@ -19,13 +19,16 @@ from service.addresses import NotOurs, Purpose
 from service.lifecycle import ABOUT_THE_HANDOFF, ConsentState, MailKind, Refused, Role
 from service.limits import NeverAgain
 from service.links import LinkReplaced, lock_party
-from service.mailer.render import preview
+from service.mailer.render import preview, subject_of
 from service.models import InboundMail, OutboxMail, canonical
 from service.results import LockedMail
 from service.settings import Settings
 from service.tokens import BadLink
 
 from .reading import Reading, Sort, Word, read
+
+NULL_SENDER = "<>"
+"""The sender on record where the envelope named none (RFC 5321 4.5.5); "" is one that nobody told us."""
 
 
 class Effect(StrEnum):
@@ -73,19 +76,32 @@ def handle(session: Session, settings: Settings, inbound: InboundMail, now: date
 
     ``inbound.raw`` must be there, and INBOUND_DOMAIN be set. Raises only what is broken on our side.
     """
-    reading = read(inbound.raw or b"", str(settings.INBOUND_DOMAIN), settings.AUTHSERV_ID)
     try:
         ours = addresses.read(inbound.recipient, settings)
     except (NotOurs, BadLink):
         # It was ours when the mail was taken in: the key that signed it has been given up since.
-        inbound.outcome, inbound.detail = Effect.NO_EFFECT, _evidence(reading)
+        inbound.outcome, inbound.detail = Effect.NO_EFFECT, _evidence(_read(session, settings, inbound, None))
         return
     mail = _mail_of(session, ours.tag)
+    reading = _read(session, settings, inbound, mail if ours.purpose is Purpose.INTRO else None)
     arrived = Arrived(session, settings, inbound, reading, ours.purpose, ours.version, mail, now)
     # Nothing is written here before: to name a mail of ours locks its row, and the introduction comes first.
     inbound.outcome = _effect(arrived)
     inbound.detail = _evidence(reading)
     inbound.outbox_id = inbound.outbox_id or (mail.id if mail else None)
+
+
+def _read(session: Session, settings: Settings, inbound: InboundMail, mail: OutboxMail | None) -> Reading:
+    own_subject = ""
+    if mail and lock_party(session, mail):
+        own_subject = subject_of(mail.case, mail.kind, mail.to, settings, mail.round)
+    return read(
+        inbound.raw or b"",
+        str(settings.INBOUND_DOMAIN),
+        settings.AUTHSERV_ID,
+        null_sender=inbound.sender == NULL_SENDER,
+        own_subject=own_subject,
+    )
 
 
 def _mail_of(session: Session, tag: str) -> OutboxMail | None:
@@ -137,16 +153,27 @@ def _bounce(arrived: Arrived) -> Effect:
 def _complaint(arrived: Arrived) -> Effect:
     """Somebody pressed "this is spam" (RFC 5965): never again, for whoever the mail had gone to."""
     complained_of = None
-    for address in arrived.reading.ours:
-        try:
-            mail = _mail_of(arrived.session, addresses.read(address, arrived.settings).tag)
-        except (NotOurs, BadLink):
-            continue
-        if mail:
-            _stop(arrived, mail)
-            complained_of = mail.id
+    for mail in _complained_of(arrived):
+        _stop(arrived, mail)
+        complained_of = mail.id
     arrived.inbound.outbox_id = complained_of
     return Effect.SUPPRESSED if complained_of else Effect.NO_EFFECT
+
+
+def _complained_of(arrived: Arrived) -> list[OutboxMail]:
+    """By an address that we signed, or else by a Message-ID, which nobody can make up either."""
+    found = []
+    for address in arrived.reading.ours:
+        try:
+            found.append(_mail_of(arrived.session, addresses.read(address, arrived.settings).tag))
+        except (NotOurs, BadLink):
+            continue
+    if not any(found):
+        named = select(OutboxMail).where(OutboxMail.message_id.in_(arrived.reading.originals))
+        mails = arrived.session.scalars(named).all()
+        # The introduction is one message to several people: it does not tell which of them complained.
+        found = list(mails) if len(mails) == 1 else []
+    return [mail for mail in found if mail]
 
 
 def _stop(arrived: Arrived, mail: OutboxMail) -> Effect:
@@ -167,9 +194,28 @@ def _reply(arrived: Arrived, mail: OutboxMail) -> Effect:
         return Effect.DMARC_FAILED
     if reading.word is Word.STOP:
         return _stop(arrived, mail)
-    if reading.word is Word.UNCLEAR or mail.to is Role.REQUESTER:
+    if reading.word is Word.UNCLEAR or mail.to is Role.REQUESTER or not _replies_to_us(arrived, mail):
         return Effect.LINK_SENT if _send_link(arrived, mail) else Effect.NOT_UNDERSTOOD
     return _said(arrived, mail, reading.word is Word.YES)
+
+
+def _replies_to_us(arrived: Arrived, mail: OutboxMail) -> bool:
+    """Whether this is a reply to a mail of ours to this person in this case, and to nobody else.
+
+    A "yes" to what somebody else wrote says nothing to us, however it found its way to our address.
+    """
+    reading = arrived.reading
+    if reading.to != arrived.inbound.recipient:
+        return False
+    written = select(OutboxMail.message_id, OutboxMail.recipient).where(
+        OutboxMail.introduction_id == mail.introduction_id
+    )
+    ours = {
+        message_id
+        for message_id, recipient in arrived.session.execute(written)
+        if canonical(recipient) == canonical(mail.recipient)
+    }
+    return ours.issuperset(reading.replies_to)
 
 
 def _said(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
@@ -188,7 +234,7 @@ def _said(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
 def _is_overtaken(arrived: Arrived, mail: OutboxMail) -> bool:
     """Whether the party has said something else since: when a reply was written, nobody but its writer knows.
 
-    So a yes takes back a no only in reply to a mail that was written after that no, such as its receipt.
+    So a yes takes back a no only in reply to a mail that was written after that no and asks once more.
     """
     party = lock_party(arrived.session, mail)
     if party is None or party.touched_at is None:
@@ -207,7 +253,7 @@ def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
             session, settings, mail, arrived.version, yes, said, number, arrived.now
         )
         return Effect.IN_TOUCH if yes else Effect.NOT_IN_TOUCH
-    if mail.kind not in introductions.ANSWERABLE:
+    if not introductions.takes_answer(session, mail, yes):
         return Effect.LINK_SENT if _send_link(arrived, mail) else Effect.NOT_UNDERSTOOD
     words = preview(mail.case, MailKind.ASK, mail.to, settings).text
     introductions.answer_by_reply(

@@ -20,6 +20,11 @@ LONGEST_HEADER, MOST_WORK, PART = 200_000, 2_000_000, 50
 part, in lines. Of a mail with more, only the beginning of the header is read; 30 MB of files are below."""
 LONGEST_TEXT = 200_000
 """Bytes of a text part that are read; a longer one is not a reply that could be understood."""
+CUT = "\0"
+"""Stands at the end of a field that was longer; what was cut off may have said anything."""
+DMARC = re.compile(r"(?i)(?<![\w.=@-])dmarc(?![\w.-])")
+DMARC_PASSED = re.compile(DMARC.pattern + r"(\s*/\s*\d+)?\s*=\s*(pass|none|temperror|permerror)(?![\w-])")
+"""Only "fail" is a failure; whatever is neither that nor one of these is taken for one."""
 STRANGE_CODECS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 OVERRIDES = "\u202d\u202e"
 """These turn the letters that one sees around, so they must not be passed over like other invisible ones."""
@@ -30,7 +35,8 @@ class _Forgiving(Compat32):
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
-        return name, value[:LONGEST_FIELD].encode("ascii", "surrogateescape").decode("utf-8", "replace")
+        kept = value[:LONGEST_FIELD].encode("ascii", "surrogateescape").decode("utf-8", "replace")
+        return name, kept + CUT if len(value) > LONGEST_FIELD else kept
 
 
 def parse(raw: bytes) -> Message:
@@ -85,26 +91,32 @@ def addresses(values: list[str]) -> list[str]:
 def sender(message: Message) -> str:
     """The bare address of the one mailbox in the one From field (RFC 5322 3.6.2), or ""."""
     values = fields(message, "From")
-    if len(values) != 1 or len(values[0]) >= LONGEST_FIELD:
+    if len(values) != 1 or CUT in values[0]:
         return ""
     found = addresses(values)
     return found[0] if len(found) == 1 else ""
 
 
-def dmarc_failed(message: Message, authserv_id: str | None) -> bool:
-    """Whether a field of our own mail server says so (RFC 8601 2.2).
+def message_ids(message: Message, name: str) -> tuple[str, ...]:
+    """The Message-IDs in some fields, in their order."""
+    return tuple(found for value in fields(message, name) for found in re.findall(r"<[^<>\s]+>", value))
 
-    Comments and quoted strings are searched as well: a stranger chooses what some of them hold, and must not
-    be able to hide a failure in one.
+
+def dmarc_failed(message: Message, authserv_id: str | None) -> bool:
+    """Whether a field of our own mail server says so (RFC 8601 2.2), or may be saying so.
+
+    The field is searched and not parsed: a stranger chooses what its comments and quoted strings hold, and
+    must not be able to hide a failure, or the name of our server, in one.
     """
     if authserv_id is None:
         return False
-    for value in fields(message, "Authentication-Results"):
-        name, _, results = re.sub(r"^(\([^()]*\) ?)*", "", value).partition(";")
-        ours = name.split()[:1] == [authserv_id] or name.casefold().split()[:1] == [authserv_id.casefold()]
-        if ours and re.search(r"(?i)(?<![\w.-])dmarc\s*(/\s*\d+\s*)?=\s*fail\b", results):
-            return True
-    return False
+    ours = re.compile(rf"(?<![\w.-]){re.escape(authserv_id)}(?![\w.-])", re.IGNORECASE)
+    values = (value.replace("\\", "") for value in fields(message, "Authentication-Results"))
+    return any(CUT in value or _may_have_failed(value) for value in values if ours.search(value))
+
+
+def _may_have_failed(results: str) -> bool:
+    return len(DMARC.findall(results)) > len(DMARC_PASSED.findall(results))
 
 
 def text_of(part: Message) -> str:

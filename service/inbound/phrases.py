@@ -70,14 +70,22 @@ enviado desde mi con para el correo dispositivo
 أرسلت مرسل مرسلة من الـ ال جهاز تم الإرسال باستخدام إرسالها عبر
 """
 TURNS = """
-yes no not never maybe only unless if but except until after before when then later cancel wait stop
-ja nein nicht nie nur wenn aber erst nach vor vielleicht später
-oui non pas jamais mais sauf si seulement après avant peut plus
-sí nunca pero sólo solo cuando después antes quizás
-نعم لا لكن فقط إذا إلا بعد قبل ليس
+yes no not never maybe only unless if but except until till after before when then later cancel cancelled
+canceled wait stop first condition conditions provided otherwise neither nor without refuse decline declined
+kidding joking joke wrong recall ask call
+ja nein nicht nie nur wenn falls aber erst nach vor vielleicht später sondern kein keine keinen ohne sofern
+sonst bedingung bedingungen zuerst vorher außer ausser anrufen scherz spaß quatsch
+oui non pas jamais mais sauf si seulement après avant peut plus condition conditions d'abord sans sinon quand
+lorsque ni refuse blague appelez dès
+sí nunca pero sólo solo cuando después antes quizás quizá condición condiciones salvo excepto primero sin ni
+broma llamar llame hasta
+نعم لا لكن ولكن فقط اذا إلا بعد قبل ليس ليست لست بشرط شرط حتى لن لم بدون أمزح مزاح عندما
 """
 """Words that change what an answer means; no signature is taken to hold one."""
-NAMES = r"[^\d\s,.;:!?]+"
+HONORIFICS = """
+mr mrs ms miss mx dr prof sir madam frau herr monsieur madame mademoiselle m mme señor señora sr sra don doña
+السيد السيدة الأستاذ الأستاذة الدكتور الدكتورة
+"""
 MARKS = str.maketrans("’‘`´", "''''")
 
 
@@ -101,9 +109,15 @@ ANSWERS = {"yes": lines_of(YES), "no": lines_of(NO), "stop": lines_of(STOP)}
 TURNING = words_of(TURNS)
 _CLOSING, _DEVICES = words_of(CLOSING), words_of(DEVICES)
 _AROUND = words_of(AROUND_DEVICES) | _DEVICES
+_HONORIFICS = words_of(HONORIFICS)
 _GREETING = re.compile(
-    f"({'|'.join(sorted(lines_of(GREETINGS), key=len, reverse=True))})((?: {NAMES}){{0,3}})[,.!:،]?"
+    f"({'|'.join(sorted(lines_of(GREETINGS), key=len, reverse=True))})(?P<whom> .*?)?[,.!:،]?"
 )
+_EXCUSED = re.compile(
+    r"(please excuse|excuse|sorry for) (my|the|any) (brevity|typos|errors)|bitte entschuldigen sie die kürze|"
+    r"bitte entschuldigen sie meine kürze|veuillez excuser ma brièveté|disculpe la brevedad"
+)
+"""What programs of small devices beg."""
 _DRESSED = re.compile(r"[*_\"'«»“”„¡]* ?(.*?) ?[*_\"'«»“”„]*(?:\.|,|،|!{1,3})?[*_\"'«»“”„]* ?")
 
 
@@ -116,16 +130,20 @@ def answer(line: str) -> str | None:
     return next((word for word, lines in ANSWERS.items() if words in lines), None)
 
 
-def is_greeting(line: str) -> bool:
-    """A salutation on a line of its own, such as "Hallo Frau Quill,"."""
+def is_greeting(line: str, names: frozenset[str]) -> bool:
+    """A salutation on a line of its own, such as "Hallo Frau Quill,", to somebody who has these names."""
     found = _GREETING.fullmatch(folded(line)) if len(line) <= 60 else None
-    return found is not None and not TURNING & set(found[2].split())
+    whom = words_in(found["whom"] or "") if found else []
+    return found is not None and (names | _HONORIFICS).issuperset(whom)
 
 
 def tokens(line: str) -> list[str]:
     """The words of a line without the marks around them; an empty list if it asks something."""
-    if "?" in line or "؟" in line:
-        return []
+    return [] if "?" in line or "؟" in line else words_in(line)
+
+
+def words_in(line: str) -> list[str]:
+    """Likewise of a line that may ask, in which the question mark stays with its word."""
     return [word for word in (part.strip(".,;:!|()<>*_،") for part in folded(line).split()) if word]
 
 
@@ -137,7 +155,7 @@ def is_closing(line: str) -> bool:
 
 def is_device(line: str) -> bool:
     """What a program adds below a mail: "Sent from my iPhone"."""
-    words = tokens(re.sub(r"<?https?://\S+", "", line))
+    words = tokens(re.sub(r"<?https?://\S+", "", _EXCUSED.sub("", folded(line))))
     model = re.compile(r"[a-z]?\d{1,3}[a-z+]?|5g|gmx\.\w+|web\.de|plus|pro|ultra|max|note")
     rest = [word for word in words if word not in _AROUND and not model.fullmatch(word)]
     return 0 < len(words) <= 14 and not rest and not _DEVICES.isdisjoint(words)

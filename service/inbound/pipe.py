@@ -13,6 +13,7 @@ from service.settings import Settings
 
 from . import envelope
 from .entry import Receipt, Way, receive_all
+from .handling import NULL_SENDER
 
 
 class Exit(IntEnum):
@@ -44,7 +45,7 @@ def take(
     if settings.INBOUND_DOMAIN is None:
         return Exit.CONFIG, "INBOUND_DOMAIN: this setting is missing, so no mail can be taken in."
     to = list(recipients) or envelope.recipients(raw, settings)
-    by = envelope.sender(raw) if sender is None else sender
+    by = envelope.sender(raw) if sender is None else sender or NULL_SENDER
     try:
         return ANSWERS[receive_all(db, settings, raw, by, to, Way.PIPE, clock())]
     except SQLAlchemyError:

@@ -53,6 +53,12 @@ def preview(introduction: Introduction, kind: MailKind, role: Role, settings: Se
         return write(kind, known)
 
 
+def subject_of(introduction: Introduction, kind: MailKind, role: Role, settings: Settings, round: int) -> str:
+    """The subject of a mail as it was, if nothing that it tells has changed since."""
+    with speaking(language_of(introduction, kind, role)):
+        return _subject(kind, facts(introduction, role, settings, round))
+
+
 def language_of(introduction: Introduction, kind: MailKind, role: Role) -> str:
     """The tag of the language that a mail is written in."""
     languages = {consent.language or "en" for consent in introduction.consents}
@@ -160,10 +166,13 @@ def write(kind: MailKind, known: dict[str, Any]) -> Preview:
     """A mail in the language spoken now."""
     way = direction(spoken())
     known = known | {"language": spoken(), "direction": way, "start": "right" if way == "rtl" else "left"}
-    subject = _as_text.get_template(f"{kind.value}/subject.txt").render(known)
     text = _as_text.get_template(f"{kind.value}/body.jinja").render(known)
     mjml = _as_mjml.get_template(f"{kind.value}/body.jinja").render(known)
-    return Preview(one_line(subject), re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", _html(mjml))
+    return Preview(_subject(kind, known), re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", _html(mjml))
+
+
+def _subject(kind: MailKind, known: dict[str, Any]) -> str:
+    return one_line(_as_text.get_template(f"{kind.value}/subject.txt").render(known))
 
 
 def _html(mjml: str) -> str:
