@@ -9,38 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from . import decisions, lifecycle, limits, links, outbox
 from .languages import LANGUAGES
-from .lifecycle import (
-    ABOUT_THE_ANSWER,
-    ABOUT_THE_END,
-    ABOUT_THE_HANDOFF,
-    REPLY,
-    ConsentState,
-    Envelope,
-    MailKind,
-    Order,
-    Role,
-    State,
-)
+from .lifecycle import Envelope, MailKind, Order, Role, State
 from .links import LinkReplaced as LinkReplaced
 from .links import by_answer_link as by_answer_link
 from .links import by_follow_up_link as by_follow_up_link
 from .links import by_never_link as by_never_link
 from .links import by_requester_link as by_requester_link
-from .models import Consent, Event, FirstWriter, Introduction, Need, OutboxMail, Sought, canonical
+from .models import Consent, Event, FirstWriter, Introduction, Need, Sought, canonical
 from .settings import Settings
 from .timing import timing
-
-ASKING = (MailKind.ASK, MailKind.REMINDER, MailKind.RECHECK, MailKind.UNCLEAR)
-"""The mails whose reply can be a yes: they ask for one."""
-ANSWERABLE = (*ASKING, MailKind.RECEIPT)
-"""The mails whose reply can be an answer. "Yes, thank you" below a receipt takes its no for granted."""
 
 
 class UnknownLanguage(Exception):
@@ -161,7 +144,7 @@ def answer(
     consent = links.lock_by_answer_link(session, settings, token)
     command = lifecycle.Answer(consent.side, yes, tell_requester=tell_requester)
     given = shared if yes else Shared(looking=shared.looking)
-    _record_answer(session, settings, consent, command, given, words_shown, now)
+    record_answer(session, settings, consent, command, given, words_shown, now)
     return consent
 
 
@@ -262,95 +245,12 @@ def choose_requester_language(session: Session, settings: Settings, token: str, 
         introduction.consent(introduction.requester_is).language = introduction.requester_language
 
 
-def takes_answer(session: Session, mail: OutboxMail, yes: bool) -> bool:
-    """Whether a reply to ``mail`` can be this answer: a yes to a receipt can only say again what it says."""
-    if not yes or mail.kind in ASKING:
-        return mail.kind in ANSWERABLE
-    consent = links.lock_party(session, mail)
-    return mail.kind is MailKind.RECEIPT and consent is not None and consent.state is ConsentState.YES
-
-
-def answer_by_reply(
-    session: Session,
-    settings: Settings,
-    mail: OutboxMail,
-    version: int,
-    yes: bool,
-    said: str,
-    words_shown: str,
-    inbound_id: int,
-    now: datetime,
-) -> Consent:
-    """Record an answer given by a reply to ``mail``: ``said`` is the line that was read as one.
-
-    ``version`` is the one of the address that was replied to (`Tokens.read_address`). Raises what `answer`
-    raises, and LinkReplaced for a mail of another kind, or to somebody who is no party now.
-    """
-    consent = links.lock_by_mail(session, mail, version)
-    if not takes_answer(session, mail, yes):
-        raise LinkReplaced
-    kept = Shared(consent.phone, consent.line, consent.looking)
-    again = yes and consent.state is ConsentState.YES
-    command = lifecycle.Answer(consent.side, yes, method=REPLY, evidence=_evidence(said, inbound_id))
-    words = f"{words_shown}\nAnswered by reply with these words: {said}"
-    _record_answer(session, settings, consent, command, kept if again else Shared(), words, now)
-    return consent
-
-
-def confirm_by_reply(
-    session: Session,
-    settings: Settings,
-    mail: OutboxMail,
-    version: int,
-    in_touch: bool,
-    said: str,
-    inbound_id: int,
-    now: datetime,
-) -> Consent:
-    """Record an answer to the follow-up given by a reply; arguments and errors as in `answer_by_reply`."""
-    consent = links.lock_by_mail(session, mail, version)
-    if mail.kind not in (MailKind.FOLLOW_UP, MailKind.UNCLEAR):
-        raise LinkReplaced
-    evidence = _evidence(said, inbound_id)
-    command = lifecycle.Confirm(consent.side, in_touch, method=REPLY, evidence=evidence)
-    decisions.apply(session, settings, consent.introduction, command, now)
-    return consent
-
-
-def send_link(session: Session, settings: Settings, mail: OutboxMail, now: datetime) -> bool:
-    """Queue the one mail that answers a reply we did not understand with the link to the page.
-
-    A reply that came too late is answered once with that. False if the mail was sent before, nothing waits
-    for its recipient there, or no mail may go to them.
-    """
-    party, introduction = links.lock_party(session, mail), mail.case
-    if party is None and mail.to is not Role.REQUESTER:
-        return False
-    case = introduction.to_case()
-    again = lifecycle.Mail(MailKind.UNCLEAR, mail.to, _round_of_link(case, mail))
-    if not lifecycle.still_wanted(case, again.kind, again.to, again.round):
-        return False
-    if limits.is_suppressed(session, mail.recipient, introduction.requester_address):
-        return False
-    return outbox.enqueue(session, settings, introduction, again, now)
-
-
-def _round_of_link(case: lifecycle.Case, mail: OutboxMail) -> int:
-    if mail.to is Role.REQUESTER:
-        return ABOUT_THE_ANSWER
-    if case.introduced_at:
-        return ABOUT_THE_HANDOFF
-    # Who replies to the word that nothing came of it knows already.
-    too_late = case.state is State.CLOSED and mail.kind in ANSWERABLE
-    return ABOUT_THE_END if too_late else ABOUT_THE_ANSWER
-
-
 def _refuse_if_never_again(session: Session, consent: Consent) -> None:
     if limits.is_suppressed(session, consent.email, consent.introduction.requester_address):
         raise limits.NeverAgain
 
 
-def _record_answer(
+def record_answer(
     session: Session,
     settings: Settings,
     consent: Consent,
@@ -359,6 +259,10 @@ def _record_answer(
     words_shown: str,
     now: datetime,
 ) -> None:
+    """Record an answer of a locked party, given by a page or a reply, with the words it was given to.
+
+    Raises limits.NeverAgain for a yes that no mail could follow, and what `lifecycle.decide` refuses.
+    """
     if command.yes:
         _refuse_if_never_again(session, consent)
     introduction = consent.introduction
@@ -374,10 +278,6 @@ def _spoken_here(language: str) -> str:
     if language not in LANGUAGES:
         raise UnknownLanguage(language)
     return language
-
-
-def _evidence(said: str, inbound_id: int) -> dict[str, Any]:
-    return {"inbound": inbound_id, "said": said}
 
 
 def _draft_consent(request: Request, role: Role, party: Party) -> Consent:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from service.by_reply import send_link
 from service.delivery import retry_by_hand
-from service.introductions import send_link
 from service.lifecycle import ConsentState, Envelope, MailKind, State
 from service.models import MailState, OutboxMail
 from service.results import ENOUGH, LockedMail

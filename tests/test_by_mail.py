@@ -143,6 +143,9 @@ def test_the_words_of_the_mail_and_of_the_reply_are_kept_as_evidence(story: Stor
         assert shown in words, "a yes by reply is given to what the mail says"
         assert shown in text_of(story.mails(LINDA)[0])
     assert "Yes, please." in words
+    assert "09:00" in words, "the moments are those of the mail"
+    assert "[a link for Linda Marsh alone]" in words, "but a link that works is nothing to keep"
+    assert "after you confirm" not in words
     assert inbox(story.db)[-1].detail["said"] == "Yes, please."
 
 

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from service import introductions, limits, wishes
+from service import by_reply, introductions, limits, wishes
 from service.lifecycle import ConsentState, MailKind, State
+from service.links import LinkReplaced
 from service.models import Consent, Event, Report, Suppression
 from service.wishes import UnknownReport, Wish
 
@@ -199,23 +200,14 @@ def test_a_report_that_an_operator_dismisses_counts_no_more(story: Story) -> Non
 def reply(story: Story, who: str, yes: bool, kind: MailKind = MailKind.ASK, version: int = 1) -> None:
     mail = story.outbox(kind, who)[-1]
     with story.db.transaction() as session:
-        introductions.answer_by_reply(
-            session,
-            story.settings,
-            session.merge(mail),
-            version,
-            yes,
-            "yes please",
-            "Words.",
-            7,
-            story.clock(),
-        )
+        reply = by_reply.Reply(session.merge(mail), version, "yes please", 7)
+        by_reply.answer(session, story.settings, reply, yes, "Words.", story.clock())
 
 
 def send_link(story: Story, kind: MailKind, who: str) -> bool:
     mail = story.outbox(kind, who)[-1]
     with story.db.transaction() as session:
-        return introductions.send_link(session, story.settings, session.merge(mail), story.clock())
+        return by_reply.send_link(session, story.settings, session.merge(mail), story.clock())
 
 
 def test_a_reply_is_an_answer_with_its_words_as_evidence(story: Story) -> None:
@@ -242,9 +234,9 @@ def test_a_second_yes_by_reply_keeps_what_was_shared_and_a_no_forgets_it(story: 
 
 def test_a_reply_to_replaced_links_or_to_another_mail_is_no_answer(story: Story) -> None:
     story.ask()
-    with pytest.raises(introductions.LinkReplaced):
+    with pytest.raises(LinkReplaced):
         reply(story, LINDA, yes=True, version=2)
-    with pytest.raises(introductions.LinkReplaced):
+    with pytest.raises(LinkReplaced):
         reply(story, RITA, yes=True, kind=MailKind.VERIFY)
     wish(story, NATASHA, Wish.NOT_FROM)
     with pytest.raises(limits.NeverAgain):
@@ -258,7 +250,7 @@ def test_a_reply_from_an_address_that_was_corrected_since_is_no_answer(story: St
     story.ask()
     story.sweep()
     story.post(story.link(RITA, "/r/"), action="correct", side="b", email=OLGA)
-    with pytest.raises(introductions.LinkReplaced):
+    with pytest.raises(LinkReplaced):
         reply(story, NATASHA, yes=True, version=2)
     assert send_link(story, MailKind.ASK, NATASHA) is False
 
@@ -268,11 +260,10 @@ def test_the_follow_up_is_answered_by_reply_and_the_ask_not_any_more(story: Stor
     story.sweep(days=3)
     mail = story.outbox(MailKind.FOLLOW_UP, LINDA)[0]
     with story.db.transaction() as session:
-        introductions.confirm_by_reply(
-            session, story.settings, session.merge(mail), 1, True, "yes", 8, story.clock()
-        )
+        reply_to = by_reply.Reply(session.merge(mail), 1, "yes", 8)
+        by_reply.confirm(session, story.settings, reply_to, True, story.clock())
     assert story.ledger() == [("referral", None)]
-    with pytest.raises(introductions.LinkReplaced):
+    with pytest.raises(LinkReplaced):
         reply(story, LINDA, yes=True, kind=MailKind.FOLLOW_UP)
 
 

@@ -14,12 +14,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service import addresses, introductions, wishes
+from service import addresses, by_reply, wishes
 from service.addresses import NotOurs, Purpose
+from service.by_reply import Reply
 from service.lifecycle import ABOUT_THE_HANDOFF, ConsentState, MailKind, Refused, Role
 from service.limits import NeverAgain
 from service.links import LinkReplaced, lock_party
-from service.mailer.render import preview, subject_of
+from service.mailer.render import as_it_was
 from service.models import InboundMail, OutboxMail, canonical
 from service.results import LockedMail
 from service.settings import Settings
@@ -94,7 +95,7 @@ def handle(session: Session, settings: Settings, inbound: InboundMail, now: date
 def _read(session: Session, settings: Settings, inbound: InboundMail, mail: OutboxMail | None) -> Reading:
     own_subject = ""
     if mail and lock_party(session, mail):
-        own_subject = subject_of(mail.case, mail.kind, mail.to, settings, mail.round)
+        own_subject = as_it_was(mail.case, mail.kind, mail.to, settings, mail.round).subject
     return read(
         inbound.raw or b"",
         str(settings.INBOUND_DOMAIN),
@@ -246,19 +247,15 @@ def _is_overtaken(arrived: Arrived, mail: OutboxMail) -> bool:
 
 
 def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
-    session, settings, said = arrived.session, arrived.settings, arrived.reading.said
-    number = arrived.inbound.id
+    session, settings = arrived.session, arrived.settings
+    reply = Reply(mail, arrived.version, arrived.reading.said, arrived.inbound.id)
     if mail.kind is MailKind.FOLLOW_UP or _asks_to_confirm(mail):
-        introductions.confirm_by_reply(
-            session, settings, mail, arrived.version, yes, said, number, arrived.now
-        )
+        by_reply.confirm(session, settings, reply, yes, arrived.now)
         return Effect.IN_TOUCH if yes else Effect.NOT_IN_TOUCH
-    if not introductions.takes_answer(session, mail, yes):
+    if not by_reply.takes_answer(session, mail, yes):
         return Effect.LINK_SENT if _send_link(arrived, mail) else Effect.NOT_UNDERSTOOD
-    words = preview(mail.case, MailKind.ASK, mail.to, settings).text
-    introductions.answer_by_reply(
-        session, settings, mail, arrived.version, yes, said, words, number, arrived.now
-    )
+    words = as_it_was(mail.case, MailKind.ASK, mail.to, settings).text
+    by_reply.answer(session, settings, reply, yes, words, arrived.now)
     return Effect.ANSWERED_YES if yes else Effect.ANSWERED_NO
 
 
@@ -268,4 +265,4 @@ def _asks_to_confirm(mail: OutboxMail) -> bool:
 
 
 def _send_link(arrived: Arrived, mail: OutboxMail) -> bool:
-    return introductions.send_link(arrived.session, arrived.settings, mail, arrived.now)
+    return by_reply.send_link(arrived.session, arrived.settings, mail, arrived.now)

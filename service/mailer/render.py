@@ -53,10 +53,13 @@ def preview(introduction: Introduction, kind: MailKind, role: Role, settings: Se
         return write(kind, known)
 
 
-def subject_of(introduction: Introduction, kind: MailKind, role: Role, settings: Settings, round: int) -> str:
-    """The subject of a mail as it was, if nothing that it tells has changed since."""
+def as_it_was(
+    introduction: Introduction, kind: MailKind, role: Role, settings: Settings, round: int = 1
+) -> Preview:
+    """A mail that was sent, if nothing that it tells has changed since. No link in it works."""
     with speaking(language_of(introduction, kind, role)):
-        return _subject(kind, facts(introduction, role, settings, round))
+        links = _named_links(introduction, role)
+        return write(kind, facts(introduction, role, settings, round) | links)
 
 
 def language_of(introduction: Introduction, kind: MailKind, role: Role) -> str:
@@ -142,15 +145,17 @@ def _lost(introduction: Introduction) -> list[Consent]:
 
 
 def placeholders(introduction: Introduction, role: Role, settings: Settings) -> dict[str, Any]:
-    name = one_line(name_of(introduction, role))
     rounds = 1 if introduction.order is Order.TOGETHER else 2
     within = wording.span(rounds * settings.ANSWER_WITHIN.total_seconds())
     until = gettext("[a date: %(span)s after you confirm]", span=within)
+    return {"placeholder": True, "closes": until, "introduced_by": until} | _named_links(introduction, role)
+
+
+def _named_links(introduction: Introduction, role: Role) -> dict[str, Any]:
+    """In the place of each link, whose it is."""
+    name = one_line(name_of(introduction, role))
     link = gettext("[a link for %(name)s alone]", name=name)
     return {
-        "placeholder": True,
-        "closes": until,
-        "introduced_by": until,
         "requester_url": gettext("[the link to your page]"),
         "answer_url": link,
         "follow_up_url": link,
