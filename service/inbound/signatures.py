@@ -23,56 +23,43 @@ RULED = re.compile(r"[-_=*–—]{2,}")
 
 ROLES = words_of("""
 owner co-owner founder co-founder director manager ceo cto cfo coo partner president chairman chairwoman
-head
-consultant freelancer designer architect engineer developer teacher lawyer attorney photographer stylist
-hairdresser assistant editor
-inhaber inhaberin geschäftsführer geschäftsführerin geschäftsleitung leiter leiterin gründer gründerin
-direktor
-direktorin prokurist prokuristin vorstand berater beraterin fotograf fotografin friseur friseurin
-friseurmeister friseurmeisterin architekt architektin ingenieur ingenieurin rechtsanwalt rechtsanwältin
-gérant gérante directeur directrice fondateur fondatrice cofondateur cofondatrice président présidente
-associé
-associée consultante responsable propriétaire coiffeur coiffeuse photographe avocat avocate architecte
-propietario propietaria dueño dueña directora gerente fundador fundadora cofundador cofundadora socio
-socia
-presidente presidenta consultor consultora jefe jefa peluquero peluquera fotógrafo fotógrafa abogado
-abogada
-مدير مديرة المدير المديرة صاحب صاحبة مؤسس مؤسسة شريك شريكة رئيس رئيسة مالك مالكة مستشار مستشارة
+head consultant freelancer designer architect engineer developer teacher lawyer attorney photographer
+stylist hairdresser assistant editor inhaber inhaberin geschäftsführer geschäftsführerin geschäftsleitung
+leiter leiterin gründer gründerin direktor direktorin prokurist prokuristin vorstand berater beraterin
+fotograf fotografin friseur friseurin friseurmeister friseurmeisterin architekt architektin ingenieur
+ingenieurin rechtsanwalt rechtsanwältin gérant gérante directeur directrice fondateur fondatrice
+cofondateur cofondatrice président présidente associé associée consultante responsable propriétaire
+coiffeur coiffeuse photographe avocat avocate architecte propietario propietaria dueño dueña directora
+gerente fundador fundadora cofundador cofundadora socio socia presidente presidenta consultor consultora
+jefe jefa peluquero peluquera fotógrafo fotógrafa abogado abogada مدير مديرة المدير المديرة صاحب صاحبة
+مؤسس مؤسسة شريك شريكة رئيس رئيسة مالك مالكة مستشار مستشارة
 """)
 QUALIFIERS = words_of("""
 managing general senior junior chief executive officer creative art sales marketing finance founding
-deputy and
-stellvertretender stellvertretende freier freie leitender leitende und
-général générale adjoint adjointe commercial commerciale et comercial y & عام العام عامة العامة تنفيذي
-التنفيذي و
+deputy and stellvertretender stellvertretende freier freie leitender leitende und général générale adjoint
+adjointe commercial commerciale et comercial y & عام العام عامة العامة تنفيذي التنفيذي و
 """)
 """What stands beside a role and says nothing by itself."""
 FORMS = words_of("""
 gmbh mbh ug ag kg ohg gbr e.v e.k ltd inc llc llp plc corp sarl sas sasu eurl sa s.a s.a.s s.a.r.l sl s.l
-slu
-s.l.u srl bv b.v nv
+slu s.l.u srl bv b.v nv
 """)
 TRADES = words_of("""
 hair beauty salon studio design consulting interiors photography architects agency bakery gardens school
 friseur friseursalon atelier praxis kanzlei agentur architekten beratung fotografie bäckerei gärtnerei
-coiffure cabinet agence conseil boulangerie photographie
-peluquería estudio despacho consultoría agencia fotografía panadería
+coiffure cabinet agence conseil boulangerie photographie peluquería estudio despacho consultoría agencia
+fotografía panadería
 """)
 TIMES = words_of("""
-days weeks tage wochen jahre jours semaines días
-january february march april may june july august september october november december monday tuesday
-wednesday
-thursday friday saturday sunday today tomorrow week month year spring summer autumn winter from since
-please
-januar februar märz mai juni juli oktober dezember montag dienstag mittwoch donnerstag freitag samstag
-sonntag
-heute morgen woche monat jahr frühling frühjahr sommer herbst ab seit bitte
-janvier février mars avril juin juillet août septembre octobre novembre décembre lundi mardi mercredi
-jeudi
-vendredi samedi dimanche demain semaine mois année printemps été automne hiver partir svp
-enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre lunes martes
-miércoles
-jueves viernes sábado domingo mañana semana mes año primavera verano otoño invierno desde favor
+days weeks tage wochen jahre jours semaines días january february march april may june july august
+september october november december monday tuesday wednesday thursday friday saturday sunday today
+tomorrow week month year spring summer autumn winter from since please januar februar märz mai juni juli
+oktober dezember montag dienstag mittwoch donnerstag freitag samstag sonntag heute morgen woche monat jahr
+frühling frühjahr sommer herbst ab seit bitte janvier février mars avril juin juillet août septembre
+octobre novembre décembre lundi mardi mercredi jeudi vendredi samedi dimanche demain semaine mois année
+printemps été automne hiver partir svp enero febrero marzo abril mayo junio julio agosto septiembre
+octubre noviembre diciembre lunes martes miércoles jueves viernes sábado domingo mañana semana mes año
+primavera verano otoño invierno desde favor
 """)
 """When, and please: what people want of us, and no name of a firm or of a street."""
 NAMED = re.compile(
@@ -109,29 +96,21 @@ IN_ERROR = re.compile(
 """The one condition that such a notice makes, which is none on the answer."""
 NOTICE_WORDS = words_of("""
 confidential confidentiality notice note important disclaimer this email e-mail mail message communication
-the
-information content contents in of and any all attachments attachment files transmitted with it is are may
-be
-contain contains privileged legally intended solely exclusively for use named individual entity recipient
-recipients addressee addressees please delete destroy notify inform sender immediately by return to whom
-addressed error received copy copies copying disclosure distribution prohibited strictly or you
+the information content contents in of and any all attachments attachment files transmitted with it is are
+may be contain contains privileged legally intended solely exclusively for use named individual entity
+recipient recipients addressee addressees please delete destroy notify inform sender immediately by return
+to whom addressed error received copy copies copying disclosure distribution prohibited strictly or you
 wichtiger hinweis diese dieser nachricht inhalt der die das den dem ist sind und oder enthält enthalten
-kann
-vertrauliche vertraulich vertraulichen informationen rechtlich geschützte nur ausschließlich für
-adressaten
-adressat adressatin empfänger empfängerin bestimmt bitte löschen benachrichtigen informieren sie absender
-umgehend sofort etwaige anhänge anlagen
-avis ce courriel cet message et ses pièces jointes est sont confidentiel confidentiels confidentielle
-confidentielles peut contenir des informations à l'attention exclusive exclusivement destiné destinés aux
-au seul seuls destinataire destinataires du de le la les merci détruire supprimer prévenir l'expéditeur
-immédiatement veuillez
-aviso este esta correo electrónico mensaje comunicación sus adjuntos archivos es son confidencial
-confidenciales
-puede contener información dirigido dirigida exclusivamente únicamente a al su destinatario destinatarios
-el los
-por elimínelo bórrelo avise remitente inmediatamente y va
-هذه الرسالة هذا البريد الالكتروني سرية سري ومرفقاتها وموجهة موجهة الى المرسل اليه إليه يرجى حذفها حذفه
-وإبلاغ المرسل
+kann vertrauliche vertraulich vertraulichen informationen rechtlich geschützte nur ausschließlich für
+adressaten adressat adressatin empfänger empfängerin bestimmt bitte löschen benachrichtigen informieren
+sie absender umgehend sofort etwaige anhänge anlagen avis ce courriel cet message et ses pièces jointes
+est sont confidentiel confidentiels confidentielle confidentielles peut contenir des informations à
+l'attention exclusive exclusivement destiné destinés aux au seul seuls destinataire destinataires du de le
+la les merci détruire supprimer prévenir l'expéditeur immédiatement veuillez aviso este esta correo
+electrónico mensaje comunicación sus adjuntos archivos es son confidencial confidenciales puede contener
+información dirigido dirigida exclusivamente únicamente a al su destinatario destinatarios el los por
+elimínelo bórrelo avise remitente inmediatamente y va هذه الرسالة هذا البريد الالكتروني سرية سري ومرفقاتها
+وموجهة موجهة الى المرسل اليه إليه يرجى حذفها حذفه وإبلاغ المرسل
 """)
 
 
