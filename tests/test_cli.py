@@ -164,10 +164,10 @@ def bring(runner: CliRunner, raw: bytes, *arguments: str, **env: str) -> Result:
 def test_an_answer_by_pipe_is_an_answer(story: Story, runner: CliRunner) -> None:
     address = asked(story)
     for _ in range(2):
-        taken = bring(runner, mail("Yes"), "--sender", LINDA, "--recipient", address)
+        taken = bring(runner, mail("Yes", To=address), "--sender", LINDA, "--recipient", address)
         assert (taken.exit_code, taken.output) == (0, "")
     (row,) = inbox(story.db)
-    assert (row.raw, row.sender, row.recipient, row.way) == (mail("Yes"), LINDA, address, "pipe")
+    assert (row.raw, row.sender, row.recipient, row.way) == (mail("Yes", To=address), LINDA, address, "pipe")
     story.sweep()
     assert story.consent(LINDA).state is ConsentState.YES
 
@@ -177,7 +177,7 @@ def test_several_recipients_may_be_named_and_a_sender_may_be_empty(story: Story,
     abuse = f"abuse@{DOMAIN}"
     named = ("--sender", "", "--recipient", POSTMASTER, "--recipient", abuse, "--recipient", LINDA)
     assert bring(runner, mail(Return_Path=LINDA), *named).exit_code == 0
-    assert [(row.sender, row.recipient) for row in inbox(story.db)] == [("", POSTMASTER), ("", abuse)]
+    assert [(row.sender, row.recipient) for row in inbox(story.db)] == [("<>", POSTMASTER), ("<>", abuse)]
 
 
 @pytest.mark.usefixtures("with_domain")
@@ -220,7 +220,7 @@ def test_the_exit_code_tells_a_mail_server_what_to_do(
 @pytest.mark.usefixtures("with_domain")
 def test_what_arrived_is_listed_without_tokens_and_senders(story: Story, runner: CliRunner) -> None:
     address = asked(story)
-    bring(runner, mail("Yes"), "--recipient", address)
+    bring(runner, mail("Yes", To=address), "--recipient", address)
     story.sweep()
     bring(runner, mail(number=2), "--recipient", POSTMASTER)
     listed = runner.invoke(main, ["received"]).output

@@ -332,12 +332,12 @@ def test_an_operator_reads_every_event_and_mail_of_anybody_s_and_changes_nothing
 def test_who_asked_for_later_is_told_to_the_operator_and_not_to_the_requester(desk: Story) -> None:
     desk.ask()
     rita, operator = enter(desk), enter(desk, OPERATOR)
-    before = page(rita)
+    before = without_proof(page(rita))
     [moment, *_] = re.findall(r'name="at" value="(\d+)"', desk.client.get(desk.link(LINDA, "/a/")).text)
     assert desk.post(desk.link(LINDA, "/a/") + "/later", at=moment).status_code == 303
-    assert page(rita) == before
+    assert without_proof(page(rita)) == before
     assert "later asked for" in page(operator)
-    assert "at: 2026-03-04T03:00:00+00:00" in page(operator)
+    assert "at: 2026-03-03T09:00:00+00:00" in page(operator)
     assert press(rita, "remind") == 303
     desk.sweep()
     assert "You asked for the reminder." in page(rita)

@@ -97,7 +97,7 @@ def test_postmaster_needs_no_domain(story: Story, protocol: str) -> None:
     with Listening(story, INBOUND_PROTOCOL=protocol) as here, here.dial() as line:
         line.hear()
         line.say(f"{'LHLO' if protocol == 'lmtp' else 'EHLO'} client.test")
-        line.say("MAIL FROM:<>")
+        line.say(f"MAIL FROM:<{LINDA}>")
         assert line.say("RCPT TO:<abuse>").startswith("55")
         assert line.say("RCPT TO:<Postmaster>").startswith("250")
         line.say("DATA")

@@ -41,4 +41,4 @@ def moments_for_later(case: Case, role: Role, now: datetime, timing: Timing) -> 
     left = case.closes_at - now
     unit = next((unit for unit in UNITS if left / 4 >= unit), UNITS[-1])
     spans = [left * quarter / 4 // unit * unit for quarter in QUARTERS]
-    return [now + span for span in dict.fromkeys(spans) if span]
+    return [now + span for span in dict.fromkeys(spans) if span > timedelta()]
