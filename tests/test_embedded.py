@@ -341,6 +341,8 @@ def test_every_command_finds_what_the_last_run_began_with(tmp_path: Path) -> Non
     embedded.keep(todo, ran_with, given)
     found = load(embedded.as_kept(given))
     assert found.model_dump(exclude={"SWEEP_EVERY"}) == load(ran_with).model_dump(exclude={"SWEEP_EVERY"})
+    in_another_shell = load(embedded.as_kept(clean_environ(DATA_DIR=str(tmp_path))))
+    assert in_another_shell.PUBLIC_URL == found.PUBLIC_URL == "http://127.0.0.1:8123"
     kept = (tmp_path / embedded.KEPT).read_text()
     assert "hush" not in kept
     assert found.SECRET_KEY not in kept

@@ -119,7 +119,9 @@ def _kept_secret(path: Path) -> Path:
 
 def keep(todo: Plan, environ: Mapping[str, str], given_by: Mapping[str, str]) -> None:
     """Write down with which settings of its own a run began, for `as_kept`; no secret is among them."""
-    names = {*Settings.model_fields, "SECRET_KEY_FILE"} & environ.keys() - given_by.keys()
+    # Links lead where the pages are, whoever chose the port.
+    given_for_once = given_by.keys() - {"PORT", "PUBLIC_URL"}
+    names = {*Settings.model_fields, "SECRET_KEY_FILE"} & environ.keys() - given_for_once
     kept = todo.data_dir / KEPT
     kept.write_text(json.dumps({name: environ[name] for name in sorted(names)}, indent=2) + "\n")
 
