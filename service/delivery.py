@@ -113,12 +113,11 @@ def _lease(db: Database, settings: Settings, now: datetime, ids: Sequence[int] |
         return Leased(row.id, row.introduction_id, row.recipient, str(row.lease)) if row else None
 
 
-def _deliver_one(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mail: Leased) -> Kind:
+def _deliver_one(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mail: Leased) -> None:
     outcome = _send(db, settings, clock, smtp, mail)
     _record(db, settings, mail, outcome, clock())
     of = f" of introduction {mail.introduction_id}" if mail.introduction_id else ""
     log.info("mail %s%s: %s", mail.id, of, outcome.kind.value)
-    return outcome.kind
 
 
 def _send(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mail: Leased) -> Outcome:

@@ -213,12 +213,12 @@ def remind_now(session: Session, settings: Settings, token: str, now: datetime) 
     Raises lifecycle.NoReminder where none was allowed, this was asked for before, or it is too late.
     """
     introduction = links.lock_by_requester_link(session, settings, token)
-    if was_reminded(session, introduction):
+    if asked_for_reminder(session, introduction):
         raise lifecycle.NoReminder
     decisions.apply(session, settings, introduction, lifecycle.RemindNow(), now)
 
 
-def was_reminded(session: Session, introduction: Introduction) -> bool:
+def asked_for_reminder(session: Session, introduction: Introduction) -> bool:
     """Whether the requester asked for the reminder, whoever it then went to."""
     asked = exists().where(Event.introduction_id == introduction.id, Event.name == "reminder asked for")
     return bool(session.scalar(select(asked)))

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from . import lifecycle
-from .introductions import was_reminded
+from .introductions import asked_for_reminder
 from .lifecycle import ConsentState, MailKind, Order, Role
 from .models import Event, Introduction, OutboxMail
 from .overview import Standing, standing, told_noes
@@ -58,7 +58,7 @@ def may_remind(session: Session, settings: Settings, introduction: Introduction,
         return False
     # While a no stands nobody is reminded; whether one that was told was taken back must not show.
     is_asked = standing(introduction) in (Standing.ASKED, Standing.UNREACHED)
-    return is_asked and not (was_reminded(session, introduction) or told_noes(session, introduction))
+    return is_asked and not (asked_for_reminder(session, introduction) or told_noes(session, introduction))
 
 
 def timeline(session: Session, settings: Settings, introduction: Introduction, now: datetime) -> list[Step]:

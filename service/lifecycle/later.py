@@ -23,8 +23,8 @@ def reminder_moment(case: Case, side: Side, timing: Timing) -> datetime | None:
 def may_ask_later(case: Case, role: Role, now: datetime, timing: Timing) -> bool:
     """Whether a side may choose when it is reminded.
 
-    The moment of the reminder ends that whether or not the reminder left: a difference would tell of a no
-    of the other side, which holds it back.
+    The moment of the reminder ends that, whether or not one left: a no of the other side holds back the one
+    that the requester allowed, and a difference would tell of it.
     """
     side = case.side(role)
     moment = reminder_moment(case, side, timing)
