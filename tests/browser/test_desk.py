@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from service.lifecycle import Reason, State
 
 from ..season import confirmed
-from ..story import LINDA, Story
+from ..story import LINDA, NATASHA, Story
 from .site import visiting
 from .walk import press, sign_in, submit, unfold
 
@@ -54,6 +54,23 @@ def test_rita_signs_in_finds_an_introduction_withdraws_it_and_signs_out(page: Pa
     page.get_by_role("button", name="Sign out", exact=True).click()
     page.goto("/desk")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to your desk.")
+
+
+def test_rita_corrects_an_address_and_sends_the_reminder(page: Page, story: Story) -> None:
+    story.relay.behave(refuse={NATASHA: "550 5.1.1 no such user"})
+    play(story, Story.ask)
+    arrive(page, story)
+    expect(page.locator(".cases .badge")).to_have_text("An address could not be reached")
+    page.get_by_role("link", name="Linda Marsh and Natasha Orlova").click()
+    unfold(page)
+    page.locator("main [name=email]").fill("natasha@orlova.test")
+    press(page, "action", "correct")
+    story.sweep()
+    assert story.kinds("natasha@orlova.test") == ["ask"]
+    press(page, "action", "remind")
+    expect(page.locator("main")).to_contain_text("You asked for the reminder.")
+    story.sweep()
+    assert story.kinds(LINDA) == ["ask", "reminder"]
 
 
 def test_the_ledger_shows_a_referral_and_exports_what_it_shows(

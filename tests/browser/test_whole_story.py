@@ -85,6 +85,27 @@ def test_a_wish_is_found_below_the_answer_and_recorded(page: Page, story: Story)
     assert story.consent(LINDA).state is ConsentState.NO
 
 
+def test_the_link_below_every_mail_leads_to_the_same_wishes(page: Page, story: Story) -> None:
+    story.app.config["WTF_CSRF_ENABLED"] = False
+    story.ask()
+    page.goto(story.link(NATASHA, "/never/"))
+    headline(page, "What do you wish?")
+    page.get_by_role("button", name="Nothing from Rita Quill again").click()
+    headline(page, "We will not write to you for Rita Quill again.")
+    assert story.consent(NATASHA).state is ConsentState.NO
+
+
+def test_who_has_no_time_now_chooses_when_to_be_asked_again(page: Page, story: Story) -> None:
+    story.app.config["WTF_CSRF_ENABLED"] = False
+    story.ask()
+    page.goto(story.link(LINDA, "/a/"))
+    page.get_by_text("Other wishes").click()
+    page.get_by_role("button", name="Ask me again on Thursday, 5 March 2026").click()
+    expect(page.get_by_role("status")).to_contain_text("We write to you again on Thursday, 5 March 2026")
+    story.sweep(days=4)
+    assert story.kinds(LINDA) == ["ask", "reminder"]
+
+
 def test_a_slip_in_a_detail_comes_back_with_what_was_typed_and_names_the_field(
     page: Page, story: Story
 ) -> None:
