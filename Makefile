@@ -5,7 +5,7 @@ SEED ?= 1
 PYTEST_FLAGS ?= -n 2
 
 BIN := .venv/bin
-CATALOGUES := service/translations
+CATALOGUES := service/language/translations
 INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header pyproject.toml --group build --extra embedded
@@ -39,7 +39,7 @@ docs: .venv/.installed ## write docs/settings.md from the table of settings
 	$(BIN)/twoyes settings --markdown > docs/settings.md
 
 screenshots: .venv/.installed-dev ## take the pictures in docs/images with the Chromium of this machine
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.browser.screenshots
 
 # Sorted, and without dates and line numbers, so that a change of one message changes a few lines. Nothing is
 # guessed: a new message comes out empty, and tests/test_languages.py tells which.

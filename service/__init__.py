@@ -10,11 +10,11 @@ from typing import Any
 from flask import Flask, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from .broker import Nudger
-from .clock import Clock, utc_now
-from .db import Database
-from .health import healthz
-from .settings import Settings, SettingsError, load
+from service.delivery.broker import Nudger
+from service.operating.health import healthz
+from service.settings.clock import Clock, utc_now
+from service.settings.table import Settings, SettingsError, load
+from service.store.db import Database
 
 UNUSABLE = 4
 """The exit code of a worker after which gunicorn gives up; after most others it starts the next one."""
@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flas
     from . import views
 
     settings = settings or _load()
-    app = TwoYes(__name__, template_folder="../templates/pages", static_folder="static")
+    app = TwoYes(__name__, template_folder="../templates/pages", static_folder="views/static")
     app.config.update(
         SETTINGS=settings,
         CLOCK=clock,

@@ -21,20 +21,22 @@ from rich.markup import escape
 from rich.table import Column, Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from service import dns as dns_records
-from service import records, wishes
-from service.broker import Nudger
-from service.clock import utc_now
-from service.db import Database, missing_file
-from service.db import migrate as migrate_database
-from service.delivery import NotRetriable, retry_by_hand
-from service.doctor import examine
-from service.embedded import KEPT, CannotRun, as_kept
-from service.inbound import listener, pipe
-from service.preview import preview
-from service.settings import Settings, SettingsError, describe, given, load
-from service.sweep import sweep as sweep_once
-from service.urls import database_url
+from service.delivery.broker import Nudger
+from service.delivery.deliver import NotRetriable, retry_by_hand
+from service.dev.preview import preview
+from service.operating.doctor import examine
+from service.settings.clock import utc_now
+from service.settings.table import Settings, SettingsError, describe, given, load
+from service.settings.urls import database_url
+from service.store.db import Database, missing_file
+from service.store.db import migrate as migrate_database
+
+from .dev import KEPT, CannotRun, as_kept
+from .inbound import listener, pipe
+from .introductions import wishes
+from .operating import dns as dns_records
+from .operating import records
+from .sweep import sweep as sweep_once
 
 NUMBER = click.IntRange(1, 2**31 - 1)
 """What a row of the database can be called."""
@@ -78,7 +80,7 @@ def main() -> None:
 @main.command()
 def run() -> None:
     """Run everything on this machine, with a local mailbox in place of a relay."""
-    from service.embedded.run import run as run_here
+    from service.dev.run import run as run_here
 
     run_here(os.environ)
 
@@ -86,7 +88,7 @@ def run() -> None:
 @main.command()
 def demo() -> None:
     """Play four stories through HTTP and SMTP and print the ledger they end in."""
-    from service.embedded.demo import play
+    from service.dev.demo import play
 
     play()
 
@@ -114,7 +116,7 @@ def _markdown() -> str:
     ]
     return "\n".join(
         [
-            "<!-- Written by `make docs` from service/settings.py; a change here is lost. -->",
+            "<!-- Written by `make docs` from service/settings/table.py; a change here is lost. -->",
             "# Settings",
             "",
             "Every setting comes from the environment. `NAME_FILE` names a file to read `NAME` from instead,",
@@ -351,7 +353,7 @@ mails.add_command(preview)
 @click.argument("folder", type=click.Path(path_type=Path))
 def mailbox_server(host: str, port: int, folder: Path) -> None:
     """Catch every mail sent to HOST and PORT in a Maildir, for `twoyes run`."""
-    from service.embedded.mailbox import serve
+    from service.dev.mailbox import serve
 
     serve(host, port, folder)
 
@@ -360,7 +362,7 @@ def mailbox_server(host: str, port: int, folder: Path) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 def redis_server(path: Path) -> None:
     """Run the built-in Redis on the Unix socket PATH, for `twoyes run`."""
-    from service.embedded.run import serve_redis
+    from service.dev.run import serve_redis
 
     serve_redis(path)
 

@@ -13,13 +13,15 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from . import decisions, delivery
-from .clock import Clock
-from .db import Database
-from .inbound import entry
+from service.settings.clock import Clock
+from service.settings.table import Settings
+from service.store.db import Database
+from service.store.models import Introduction
+
+from .delivery import deliver as delivery
+from .inbound import store as entry
+from .introductions import decisions
 from .lifecycle import Tick
-from .models import Introduction
-from .settings import Settings
 
 AT_ONCE = 500
 """How many due introductions one sweep takes up; the next one takes the rest."""

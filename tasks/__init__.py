@@ -9,7 +9,7 @@ from celery import Celery, Task, signals
 from flask import Flask
 
 from service import create_app
-from service.broker import celery_config
+from service.delivery.broker import celery_config
 from service.sweep import Sweeper
 
 

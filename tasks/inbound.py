@@ -3,7 +3,7 @@
 from celery import shared_task
 from flask import current_app
 
-from service.inbound import entry
+from service.inbound import store as entry
 
 
 @shared_task

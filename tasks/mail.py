@@ -3,7 +3,7 @@
 from celery import shared_task
 from flask import current_app
 
-from service import delivery
+from service.delivery import deliver as delivery
 
 
 @shared_task

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from service.db import Database, migrate
-from service.models import Base
-
-from .processes import postgresql
-from .smtp_server import FaultySmtp
-from .story import SECRET, HandClock, Story
+from service.store.db import Database, migrate
+from service.store.models import Base
+from tests.support.processes import postgresql
+from tests.support.smtp_server import FaultySmtp
+from tests.support.story import SECRET, HandClock, Story
 
 DATABASES = ("sqlite", "postgresql")
 

@@ -14,18 +14,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 from sqlalchemy import update
 
-from service import wishes
 from service.cli import main
-from service.dns import rsa_public_key
+from service.introductions import wishes
 from service.lifecycle import ConsentState, MailKind, Role, State
-from service.mailer.signing import sign
-from service.models import InboundMail, MailState
-from service.settings import describe, load
-
-from .inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
-from .smtp_server import DROP, FaultySmtp
-from .story import LINDA, NATASHA, HandClock, Story
-from .test_dkim import BOTH, PEM, RSA
+from service.mail.signing import sign
+from service.operating.dns import rsa_public_key
+from service.settings.table import describe, load
+from service.store.models import InboundMail, MailState
+from tests.mail.test_dkim import BOTH, PEM, RSA
+from tests.support.inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
+from tests.support.smtp_server import DROP, FaultySmtp
+from tests.support.story import LINDA, NATASHA, HandClock, Story
 
 ROOT = Path(__file__).parents[1]
 

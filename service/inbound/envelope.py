@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from email.message import Message
 from email.utils import getaddresses
 
-from service.models import canonical
-from service.settings import Settings
+from service.settings.table import Settings
+from service.store.models import canonical
 
-from .entry import is_ours
+from .store import is_ours
 
 DELIVERED = ("Delivered-To", "X-Original-To", "X-Envelope-To")
 """What mail servers write when they hand a mail over; no standard names it."""

@@ -14,19 +14,19 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service import addresses, by_reply, wishes
-from service.addresses import NotOurs, Purpose
-from service.by_reply import Reply
+from service.delivery.outcomes import LockedMail
+from service.inbound.reading.read import Reading, Sort, Word, read
+from service.introductions import by_reply, wishes
+from service.introductions.by_reply import Reply
+from service.introductions.links import LinkReplaced, lock_party
+from service.introductions.quotas import NeverAgain
 from service.lifecycle import ABOUT_THE_HANDOFF, ConsentState, MailKind, Refused, Role
-from service.limits import NeverAgain
-from service.links import LinkReplaced, lock_party
-from service.mailer.render import as_it_was
-from service.models import InboundMail, OutboxMail, canonical
-from service.results import LockedMail
-from service.settings import Settings
-from service.tokens import BadLink
-
-from .reading import Reading, Sort, Word, read
+from service.mail import addresses
+from service.mail.addresses import NotOurs, Purpose
+from service.mail.render import as_it_was
+from service.mail.tokens import BadLink
+from service.settings.table import Settings
+from service.store.models import InboundMail, OutboxMail, canonical
 
 NULL_SENDER = "<>"
 """The sender on record where the envelope named none (RFC 5321 4.5.5); "" is one that nobody told us."""

@@ -21,11 +21,11 @@ from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import MISSING, SMTP, Envelope, Session, syntax
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.clock import Clock
-from service.db import Database
-from service.settings import Settings
+from service.settings.clock import Clock
+from service.settings.table import Settings
+from service.store.db import Database
 
-from .entry import Receipt, Way, is_ours, receive
+from .store import Receipt, Way, is_ours, receive
 
 SESSIONS, OF_ONE_PEER = 50, 25
 """Open connections, in all and from one address; a Postfix in front opens 20 at most by default."""

@@ -7,13 +7,13 @@ from enum import IntEnum
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.clock import Clock
-from service.db import Database
-from service.settings import Settings
+from service.settings.clock import Clock
+from service.settings.table import Settings
+from service.store.db import Database
 
 from . import envelope
-from .entry import Receipt, Way, receive_all
 from .handling import NULL_SENDER
+from .store import Receipt, Way, receive_all
 
 
 class Exit(IntEnum):

@@ -8,11 +8,11 @@ alone will change it next. This is the only place that decides a state. The rule
 from .case import Case as Case
 from .case import Side as Side
 from .case import Timing as Timing
-from .clock import next_due_at as next_due_at
 from .commands import *  # noqa: F403
+from .due import next_due_at as next_due_at
 from .later import may_ask_later as may_ask_later
 from .later import moments_for_later as moments_for_later
+from .relevance import still_wanted as still_wanted
+from .relevance import who_about as who_about
 from .rules import decide as decide
-from .wanted import still_wanted as still_wanted
-from .wanted import who_about as who_about
-from .words import *  # noqa: F403
+from .states import *  # noqa: F403

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from .words import ConsentState, Envelope, Order, Reason, Role, State
+from .states import ConsentState, Envelope, Order, Reason, Role, State
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .case import Case
-from .words import PAGE, MailKind, Role
+from .states import PAGE, MailKind, Role
 
 
 @dataclass(frozen=True)

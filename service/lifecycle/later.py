@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from .case import Case, Side, Timing
-from .follows import waits_unreminded
-from .words import Role, State
+from .consequences import waits_unreminded
+from .states import Role, State
 
 QUARTERS = (1, 2, 3)
 """The moments that are offered, in quarters of the time that is left."""

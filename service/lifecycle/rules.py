@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from .case import Case, Side, Timing
-from .clock import tick
 from .commands import (
     Accepted,
     AlreadyLeft,
@@ -39,10 +38,11 @@ from .commands import (
     Verify,
     Withdraw,
 )
-from .follows import ask_failed, close, envelope_settled, may_be_reminded, remind, settle, summarise
+from .consequences import ask_failed, close, envelope_settled, may_be_reminded, remind, settle, summarise
+from .due import tick
 from .later import may_ask_later
-from .wanted import RECHECKS, round_about, still_wanted
-from .words import NEVER, PAGE, ConsentState, Envelope, MailKind, Order, Reason, Role, State
+from .relevance import RECHECKS, round_about, still_wanted
+from .states import NEVER, PAGE, ConsentState, Envelope, MailKind, Order, Reason, Role, State
 
 ANSWERED = (ConsentState.YES, ConsentState.NO)
 ASKING_MAILS = (MailKind.ASK, MailKind.REMINDER, MailKind.RECHECK, MailKind.UNCLEAR)

@@ -5,27 +5,19 @@ from __future__ import annotations
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
-from service import languages
+from service.dev import mailbox_page as mailbox
+from service.dev import mails_page as mails
+from service.language import languages
+from service.views.site.security import add_headers
 
-from . import (
-    answer,
-    common,
-    desk,
-    errors,
-    follow_up,
-    inbound,
-    introductions,
-    ledger,
-    mailbox,
-    mails,
-    never,
-    operator,
-    quiz,
-    request,
-    requester,
-    speech,
-)
-from .security import add_headers
+from . import operator, quiz
+from . import webhook as inbound
+from .desk import introductions, ledger
+from .desk import sign_in as desk
+from .party import answer, follow_up, never
+from .requester import page as requester
+from .requester import request
+from .site import common, errors, speech
 
 
 def register(app: Flask) -> None:

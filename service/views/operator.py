@@ -10,14 +10,16 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from service import delivery, limits, records, wishes
-from service.free_text import NotAllowed, clean_email
-from service.health import healthz
-from service.languages import gettext
-from service.models import Introduction, Report
-
-from .common import database, now, settings
-from .visitors import operators_only
+from service.delivery import deliver as delivery
+from service.introductions import quotas as limits
+from service.introductions import wishes
+from service.language.free_text import NotAllowed, clean_email
+from service.language.languages import gettext
+from service.operating import records
+from service.operating.health import healthz
+from service.store.models import Introduction, Report
+from service.views.site.common import database, now, settings
+from service.views.site.visitors import operators_only
 
 pages = Blueprint("operator", __name__)
 

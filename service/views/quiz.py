@@ -12,8 +12,8 @@ from typing import NamedTuple
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from service.languages import lazy_gettext
-from service.ledger import Marks
+from service.language.languages import lazy_gettext
+from service.lifecycle.ledger import Marks
 
 pages = Blueprint("quiz", __name__)
 

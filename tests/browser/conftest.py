@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ..smtp_server import FaultySmtp
-from ..story import RITA, HandClock, Story
+from tests.support.smtp_server import FaultySmtp
+from tests.support.story import RITA, HandClock, Story
+
 from .site import CHROMIUM, FLAGS, serving, visiting
 
 # One line of the report tells of all of them: test_chromium.py.

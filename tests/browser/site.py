@@ -17,10 +17,9 @@ from typing import Any
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from service.embedded import LOOPBACK, free_port
-
-from ..smtp_server import FaultySmtp
-from ..story import HandClock, Story
+from service.dev import LOOPBACK, free_port
+from tests.support.smtp_server import FaultySmtp
+from tests.support.story import HandClock, Story
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # A container has no user namespaces to build Chromium's sandbox from, and little shared memory.

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
-from service.free_text import TEXT_LENGTH
+from service.language.free_text import TEXT_LENGTH
 from service.lifecycle import ConsentState
+from tests.support.story import LINDA, NATASHA, Story
 
-from ..story import LINDA, NATASHA, Story
 from .site import PHONE, visiting
 
 LIMIT = 30_000

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from service.lifecycle import Reason, State
+from tests.support.season import confirmed
+from tests.support.story import LINDA, NATASHA, Story
 
-from ..season import confirmed
-from ..story import LINDA, NATASHA, Story
 from .site import visiting
 from .walk import press, sign_in, submit, unfold
 

@@ -8,7 +8,8 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page
 
-from ..story import Story
+from tests.support.story import Story
+
 from .site import PHONE, visiting
 from .walk import walk
 

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from service.lifecycle import ConsentState, State
+from tests.support.story import LINDA, NATASHA, RITA, Story
 
-from ..story import LINDA, NATASHA, RITA, Story
 from .site import visiting
 from .walk import fill, press
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Page
 
-from ..story import FORM, LINDA, NATASHA, RITA, Story
+from tests.support.story import FORM, LINDA, NATASHA, RITA, Story
 
 TYPED = [name for name in FORM if name.endswith(("_name", "_email", "_blurb", "_endorsement"))] + ["need"]
 

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from service.ledger import Entry, Facts, judge
 from service.lifecycle import (
     Accepted,
     AlreadyLeft,
@@ -43,6 +42,7 @@ from service.lifecycle import (
     next_due_at,
     still_wanted,
 )
+from service.lifecycle.ledger import Entry, Facts, judge
 
 from .builders import (
     DAY,

@@ -1,0 +1,250 @@
+"""The one way in: every mail that arrives, by whatever way, is stored here, and processed once.
+
+`receive` stores it, in a transaction that is committed before anybody says that it was taken. `process` lets
+it have its effect, nudged by that commit or called by a sweep. The address that a mail came to says what it
+is about, so one that we have not signed is refused before anything is read or stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from service.mail import addresses
+from service.mail.addresses import NotOurs, Purpose
+from service.mail.tokens import BadLink
+from service.settings.clock import Clock
+from service.settings.table import Settings
+from service.store.db import Database, nudge
+from service.store.models import InboundMail, canonical
+
+from . import handling
+
+TASK = "tasks.inbound.process"
+FAILED = "failed"
+"""The outcome of a mail that could not be processed: something is broken on our side."""
+MOST_ATTEMPTS = 10
+FIRST_PAUSE = timedelta(seconds=30)
+"""Before a mail is tried again; it doubles each time, so the last attempt comes after some four hours."""
+AT_ONCE = 100
+"""How many mails one sweep takes up; the next one takes the rest."""
+LONGEST_ADDRESS, LONGEST_ID = 320, 250
+OPEN_TO_ALL = 256 * 1024
+"""Bytes of a mail to an address without a token: anybody may write there, and all of it is stored."""
+
+log = logging.getLogger(__name__)
+
+
+class Way(StrEnum):
+    """How a mail came in."""
+
+    SMTP = "smtp"
+    LMTP = "lmtp"
+    PIPE = "pipe"
+    WEBHOOK = "webhook"
+    MAILBOX = "mailbox"
+
+
+TELLING = (Way.SMTP, Way.LMTP)
+"""The ways that always tell the envelope, so that an empty sender is the null sender."""
+
+
+class Receipt(StrEnum):
+    """What became of a mail at the door. Only the first two are acknowledged."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    """This very mail was stored before, for the same address."""
+    TOO_MANY = "too many"
+    """This address has had INBOUND_PER_HOUR mails within the last hour. Temporary."""
+    TOO_LARGE = "too large"
+    UNKNOWN_RECIPIENT = "unknown recipient"
+    """Not an address of ours, or one with a signature that is not ours."""
+
+
+# --- Storing ----------------------------------------------------------------------------------------
+
+
+def is_ours(recipient: str, settings: Settings) -> bool:
+    """Whether mail to this bare address is taken in."""
+    return _purpose(recipient, settings) is not None
+
+
+def _purpose(recipient: str, settings: Settings) -> Purpose | None:
+    try:
+        return addresses.read(recipient, settings).purpose
+    except (NotOurs, BadLink):
+        return None
+
+
+def receive(
+    db: Database, settings: Settings, raw: bytes, sender: str, recipient: str, way: Way, now: datetime
+) -> Receipt:
+    """Store one mail for one recipient, or refuse it; the answer is given after the commit.
+
+    ``sender`` and ``recipient`` are the bare addresses of the envelope; `handling.NULL_SENDER` is the null
+    sender (RFC 5321 4.5.5), and so is "" by the ways that always tell. Whatever they and the bytes are,
+    nothing is raised but a database that is away.
+    """
+    purpose = _purpose(recipient, settings)
+    if purpose is None:
+        return Receipt.UNKNOWN_RECIPIENT
+    most = settings.INBOUND_MAX_SIZE
+    if len(raw) > (min(most, OPEN_TO_ALL) if purpose is Purpose.PLAIN else most):
+        return Receipt.TOO_LARGE
+    mail = InboundMail(
+        message_id=message_id(raw),
+        sender=_printable(sender)[:LONGEST_ADDRESS] or (handling.NULL_SENDER if way in TELLING else ""),
+        recipient=canonical(recipient),
+        way=way,
+        raw=raw,
+        size=len(raw),
+        received_at=now,
+    )
+    with db.transaction() as session:
+        return _store(session, settings, mail)
+
+
+def receive_all(
+    db: Database,
+    settings: Settings,
+    raw: bytes,
+    sender: str,
+    recipients: Iterable[str],
+    way: Way,
+    now: datetime,
+) -> Receipt:
+    """Store one mail for several recipients where the other side hears only one answer.
+
+    What is temporary goes first: the other side sends again, and what was stored is then a duplicate.
+    """
+    receipts = {receive(db, settings, raw, sender, recipient, way, now) for recipient in recipients}
+    order = (Receipt.TOO_MANY, Receipt.STORED, Receipt.DUPLICATE, Receipt.TOO_LARGE)
+    return next((receipt for receipt in order if receipt in receipts), Receipt.UNKNOWN_RECIPIENT)
+
+
+def _store(session: Session, settings: Settings, mail: InboundMail) -> Receipt:
+    if _is_known(session, mail):
+        return Receipt.DUPLICATE
+    lately = select(func.count()).where(
+        InboundMail.recipient == mail.recipient,
+        InboundMail.received_at > mail.received_at - timedelta(hours=1),
+    )
+    if (session.scalar(lately) or 0) >= settings.INBOUND_PER_HOUR:
+        return Receipt.TOO_MANY
+    try:
+        with session.begin_nested():
+            session.add(mail)
+    except IntegrityError:
+        # Somebody else stored it between our look and now; the unique constraint saw it.
+        return Receipt.DUPLICATE
+    nudge(session, TASK, mail.id)
+    return Receipt.STORED
+
+
+def _is_known(session: Session, mail: InboundMail) -> bool:
+    same = select(InboundMail.id).where(
+        InboundMail.message_id == mail.message_id, InboundMail.recipient == mail.recipient
+    )
+    return session.scalar(same) is not None
+
+
+def message_id(raw: bytes) -> str:
+    """The Message-ID as far as it can be read (RFC 5322 3.6.4); a mail without a usable one gets a hash."""
+    head = re.split(rb"\r?\n\r?\n|\r\r", raw, maxsplit=1)[0]
+    found = re.search(rb"(?im)^message-id[ \t]*:((?:[^\r\n]|\r?\n[ \t])*)", head)
+    written = b" ".join(found[1].split()).decode("ascii", "replace") if found else ""
+    if written and len(written) <= LONGEST_ID and written.isascii() and written.isprintable():
+        return written
+    return f"sha256:{hashlib.sha256(raw).hexdigest()}"
+
+
+def _printable(text: str) -> str:
+    return "".join(letter for letter in text if letter.isprintable())
+
+
+# --- Processing -------------------------------------------------------------------------------------
+
+
+def process(db: Database, settings: Settings, clock: Clock, ids: Sequence[int]) -> None:
+    """Let the given mails have their effect, each in a transaction of its own; one that had it is left alone.
+
+    What is broken on our side is logged and tried again by a sweep. Raises only when the database is away.
+    """
+    for inbound_id in ids:
+        try:
+            if _begin(db, clock, inbound_id):
+                _process_one(db, settings, clock, inbound_id)
+        except Exception:
+            # One mail that we cannot handle must not keep the others waiting.
+            log.exception("inbound mail %s could not be processed", inbound_id)
+
+
+def _begin(db: Database, clock: Clock, inbound_id: int) -> bool:
+    """Count an attempt before it is made: a mail that kills its worker must not be taken up for ever."""
+    with db.transaction() as session:
+        mail = _lock(session, inbound_id)
+        if mail is None:
+            return False
+        if mail.attempts >= MOST_ATTEMPTS:
+            mail.outcome, mail.processed_at = FAILED, clock()
+            return False
+        mail.attempts += 1
+        return True
+
+
+def _process_one(db: Database, settings: Settings, clock: Clock, inbound_id: int) -> None:
+    with db.transaction() as session:
+        mail = _lock(session, inbound_id)
+        if mail:
+            handling.handle(session, settings, mail, clock())
+            mail.processed_at = clock()
+            log.info("inbound mail %s: %s", inbound_id, mail.outcome)
+
+
+def _lock(session: Session, inbound_id: int) -> InboundMail | None:
+    """The mail, if it is still to be processed and nobody else is about it."""
+    unprocessed = select(InboundMail).where(InboundMail.id == inbound_id, InboundMail.processed_at.is_(None))
+    return session.scalars(unprocessed.with_for_update(skip_locked=True)).first()
+
+
+def process_due(db: Database, settings: Settings, clock: Clock) -> None:
+    """Process what no nudge has reached, and what failed and has waited for its next attempt."""
+    now = clock()
+    waited = (
+        and_(InboundMail.attempts == attempts, InboundMail.received_at <= now - _wait(attempts))
+        for attempts in range(1, MOST_ATTEMPTS + 1)
+    )
+    due = select(InboundMail.id).where(
+        InboundMail.processed_at.is_(None), or_(InboundMail.attempts == 0, *waited)
+    )
+    with db.reading() as session:
+        ids = list(session.scalars(due.order_by(InboundMail.id).limit(AT_ONCE)))
+    process(db, settings, clock, ids)
+
+
+def _wait(attempts: int) -> timedelta:
+    """From the arrival of a mail to its next attempt, after so many that failed."""
+    return FIRST_PAUSE * ((1 << attempts) - 1)
+
+
+def forget(db: Database, settings: Settings, clock: Clock) -> None:
+    """Forget mails older than INBOUND_KEEP. What they came to stays, and that they were here once."""
+    old = select(InboundMail.id).where(
+        InboundMail.raw.is_not(None),
+        InboundMail.processed_at.is_not(None),
+        InboundMail.received_at <= clock() - settings.INBOUND_KEEP,
+    )
+    with db.reading() as session:
+        ids = list(session.scalars(old.order_by(InboundMail.received_at).limit(AT_ONCE)))
+    if ids:
+        with db.transaction() as session:
+            session.execute(update(InboundMail).where(InboundMail.id.in_(ids)).values(raw=None, sender=""))

@@ -1,0 +1,237 @@
+"""The words of every mail: its folder in templates/email/, filled in, in its reader's language.
+
+A body is written once, of the parts that _parts.txt makes text of and _parts.mjml makes MJML of, so that the
+two say the same. MJML becomes HTML here, in this process, and nothing in it is fetched from anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mrml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from service.language import wording
+from service.language.languages import direction, gettext, ngettext, speaking, spoken
+from service.lifecycle import (
+    ABOUT_THE_END,
+    ABOUT_THE_HANDOFF,
+    ConsentState,
+    Envelope,
+    MailKind,
+    Order,
+    Role,
+    State,
+)
+from service.settings.table import Settings
+from service.settings.timing import introduced_by
+from service.store.models import Consent, Introduction
+
+from .message import one_line
+
+TEMPLATES = Path(__file__).parents[2] / "templates" / "email"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A mail as it will be, with labelled placeholders for what is not known yet."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def preview(introduction: Introduction, kind: MailKind, role: Role, settings: Settings) -> Preview:
+    """A mail about an introduction that need not be saved. No link in it works."""
+    with speaking(language_of(introduction, kind, role)):
+        known = facts(introduction, role, settings) | placeholders(introduction, role, settings)
+        return write(kind, known)
+
+
+def as_it_was(
+    introduction: Introduction, kind: MailKind, role: Role, settings: Settings, round: int = 1
+) -> Preview:
+    """A mail that was sent, if nothing that it tells has changed since. No link in it works."""
+    with speaking(language_of(introduction, kind, role)):
+        links = _named_links(introduction, role)
+        return write(kind, facts(introduction, role, settings, round) | links)
+
+
+def language_of(introduction: Introduction, kind: MailKind, role: Role) -> str:
+    """The tag of the language that a mail is written in."""
+    languages = {consent.language or "en" for consent in introduction.consents}
+    if kind is MailKind.INTRODUCTION and len(languages) == 1:
+        return languages.pop()
+    if kind is MailKind.INTRODUCTION or role is Role.REQUESTER:
+        # Where the two have no language in common, the requester's is the likeliest that both read.
+        return introduction.requester_language or "en"
+    return introduction.consent(role).language or "en"
+
+
+def name_of(introduction: Introduction, role: Role) -> str:
+    return introduction.requester_name if role is Role.REQUESTER else introduction.consent(role).name
+
+
+# --- What the templates know ------------------------------------------------------------------------
+
+
+def facts(introduction: Introduction, role: Role, settings: Settings, round: int = 1) -> dict[str, Any]:
+    """What every kind may use. ``you`` and ``other`` are there only for a mail to one of the two.
+
+    ``round`` is the outbox row's: in a mail about an unclear reply it says which question was meant.
+    """
+    known: dict[str, Any] = {
+        "case": introduction,
+        "requester": one_line(introduction.requester_name),
+        "name": one_line(name_of(introduction, role)),
+        "sides": introduction.consents,
+        "is_party": introduction.requester_is is not None,
+        "after": round == ABOUT_THE_HANDOFF,
+        "too_late": round == ABOUT_THE_END,
+        "replies": settings.INBOUND_DOMAIN is not None,
+        "ended": _ending(introduction),
+        "correctable": any(not side.corrected for side in _unreachable(introduction.consents)),
+        "placeholder": False,
+        "closes": _moment(introduction, settings, held=False),
+        "introduced_by": _moment(introduction, settings, held=True),
+    }
+    known |= _names(introduction) | spans(settings)
+    if role is not Role.REQUESTER:
+        known |= {"you": introduction.consent(role), "other": introduction.other(role), "role": role}
+    return known
+
+
+def spans(settings: Settings) -> dict[str, str]:
+    """How long the links work that do not end with a case."""
+    return {
+        "verify_within": wording.span(settings.VERIFY_WITHIN.total_seconds()),
+        "sign_in_within": wording.span(settings.SIGN_IN_WITHIN.total_seconds()),
+    }
+
+
+def _names(introduction: Introduction) -> dict[str, str]:
+    """Who is named in sentences about both; the partner is who a requester who is a party is to meet."""
+    one, two = (one_line(side.name) for side in introduction.consents)
+    lost = wording.listed([one_line(side.name) for side in _lost(introduction)])
+    partner = two if introduction.requester_is is Role.A else one
+    return {"one": one, "two": two, "partner": partner, "lost": lost}
+
+
+def _moment(introduction: Introduction, settings: Settings, held: bool) -> str:
+    """The closing moment, or the latest moment at which the introduction arrives."""
+    if introduction.closes_at is None:
+        return ""
+    at = introduced_by(introduction.closes_at, settings) if held else introduction.closes_at
+    return wording.moment(at, settings.TIMEZONE)
+
+
+def _ending(introduction: Introduction) -> str:
+    """How the summary puts it. What stopped a case before the introduction is one word: a no is private."""
+    if introduction.state is State.CONFIRMED:
+        return "confirmed"
+    if _lost(introduction):
+        return "undelivered"
+    return "introduced" if introduction.introduced_at else "nothing"
+
+
+def _lost(introduction: Introduction) -> list[Consent]:
+    """The sides whose copy of the introduction was refused or came back."""
+    return [side for side in introduction.consents if side.envelope is Envelope.FAILED]
+
+
+def placeholders(introduction: Introduction, role: Role, settings: Settings) -> dict[str, Any]:
+    rounds = 1 if introduction.order is Order.TOGETHER else 2
+    within = wording.span(rounds * settings.ANSWER_WITHIN.total_seconds())
+    until = gettext("[a date: %(span)s after you confirm]", span=within)
+    return {"placeholder": True, "closes": until, "introduced_by": until} | _named_links(introduction, role)
+
+
+def _named_links(introduction: Introduction, role: Role) -> dict[str, Any]:
+    """In the place of each link, whose it is."""
+    name = one_line(name_of(introduction, role))
+    link = gettext("[a link for %(name)s alone]", name=name)
+    return {
+        "requester_url": gettext("[the link to your page]"),
+        "answer_url": link,
+        "follow_up_url": link,
+        "never_url": gettext("[a second link for %(name)s alone]", name=name),
+        "still_open": True,
+    }
+
+
+# --- Writing ----------------------------------------------------------------------------------------
+
+
+def write(kind: MailKind, known: dict[str, Any]) -> Preview:
+    """A mail in the language spoken now."""
+    way = direction(spoken())
+    known = known | {"language": spoken(), "direction": way, "start": "right" if way == "rtl" else "left"}
+    text = _as_text.get_template(f"{kind.value}/body.jinja").render(known)
+    mjml = _as_mjml.get_template(f"{kind.value}/body.jinja").render(known)
+    return Preview(_subject(kind, known), re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", _html(mjml))
+
+
+def _subject(kind: MailKind, known: dict[str, Any]) -> str:
+    return one_line(_as_text.get_template(f"{kind.value}/subject.txt").render(known))
+
+
+def _html(mjml: str) -> str:
+    # Without fonts of its own mrml links none, whatever the templates ask for.
+    options = mrml.RenderOptions(fonts={})
+    return str(mrml.to_html(_visible(mjml), render_options=options).content)
+
+
+def _visible(text: str) -> str:
+    """Text without control characters and halves of letters, which mrml refuses."""
+    return "".join(
+        " " if letter != "\n" and unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text
+    )
+
+
+def _quoted(text: str) -> str:
+    """Typed text in the plain part, marked line by line so that it cannot pass for ours."""
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+
+
+def _broken(text: str) -> Markup:
+    """Typed text in the HTML part; some mail programs keep no line break but this one."""
+    return Markup("<br />").join(text.splitlines())
+
+
+def _left_to_right(text: str) -> str:
+    """A number whose parts a right-to-left sentence would turn around, isolated (UAX #9, section 2.5)."""
+    return f"\u2066{text}\u2069" if direction(spoken()) == "rtl" else text
+
+
+def _declining(sides: list[Consent]) -> list[Consent]:
+    return [side for side in sides if side.state is ConsentState.NO and side.tells_requester]
+
+
+def _unreachable(sides: list[Consent]) -> list[Consent]:
+    return [side for side in sides if side.state is ConsentState.UNDELIVERABLE]
+
+
+def _make_environment(form: str) -> Environment:
+    """How to write ``txt`` or ``mjml``. A translation is text and is escaped like what was typed."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        # S701 sees no autoescape: in plain text it would be wrong.
+        autoescape=form == "mjml",
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"line": one_line, "quoted": _quoted, "broken": _broken, "ltr": _left_to_right}
+    environment.filters |= {"declining": _declining, "unreachable": _unreachable}
+    environment.globals |= {"_": gettext, "ngettext": ngettext, "wording": wording}
+    environment.globals |= {"layout": f"_layout.{form}", "parts": f"_parts.{form}"}
+    return environment
+
+
+_as_text = _make_environment("txt")
+_as_mjml = _make_environment("mjml")

@@ -1,0 +1,99 @@
+"""/desk/sign-in, /desk/in/<token>: in by a link to one's own address; and out again, here or everywhere."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from service.desk import sign_in as desk
+from service.language.languages import gettext, spoken
+from service.mail.tokens import BadLink, Tokens
+from service.store.models import SignIn
+from service.views.site import speech
+from service.views.site.common import database, now, settings
+from service.views.site.forms import SignInForm
+from service.views.site.security import keep_out_of_caches
+from service.views.site.visitors import enter, leave, local, signed_in, visitor
+
+pages = Blueprint("desk", __name__)
+pages.before_request(keep_out_of_caches)
+
+links = Blueprint("sign_in", __name__)
+"""The page behind the link, whose address is a credential."""
+links.before_request(speech.of_reader(Tokens.read_sign_in, SignIn))
+
+
+@pages.get("/desk/sign-in")
+def sign_in() -> ResponseReturnValue:
+    if visitor():
+        return redirect(local(request.args.get("next", "")), 303)
+    return render_template("sign_in.html", form=SignInForm(), next=local(request.args.get("next", "")))
+
+
+@pages.post("/desk/sign-in")
+def ask() -> ResponseReturnValue:
+    form, start = SignInForm(request.form), local(request.form.get("next", ""))
+    if not form.validate():
+        return render_template("sign_in.html", form=form, next=start), 422
+    with database().transaction() as rows:
+        desk.ask_for_link(rows, settings(), form.email.data or "", spoken(), now())
+    # Kept in this browser, so that no mail can lead anybody anywhere.
+    session["next"] = start
+    return redirect(url_for("desk.asked"), 303)
+
+
+@pages.get("/desk/asked")
+def asked() -> ResponseReturnValue:
+    return render_template("sign_in_asked.html")
+
+
+@links.get("/desk/in/<token>")
+def show(token: str) -> ResponseReturnValue:
+    with database().reading() as rows:
+        return render_template("sign_in_here.html", email=desk.by_link(rows, settings(), token, now()).email)
+
+
+@links.post("/desk/in/<token>")
+def use(token: str) -> ResponseReturnValue:
+    with database().transaction() as rows:
+        who = desk.sign_in(rows, settings(), token, now())
+    return redirect(enter(who), 303)
+
+
+@pages.post("/desk/sign-out")
+def sign_out() -> ResponseReturnValue:
+    leave()
+    return redirect(url_for("desk.sign_in"), 303)
+
+
+@pages.post("/desk/end-all")
+@signed_in
+def end_all() -> ResponseReturnValue:
+    who = visitor()
+    if who:
+        with database().transaction() as rows:
+            desk.end_all(rows, who.address, now())
+    return sign_out()
+
+
+@links.errorhandler(BadLink)
+def incomplete(_: BadLink) -> ResponseReturnValue:
+    return _over(gettext("This link is not complete.")), 404
+
+
+@links.errorhandler(desk.LinkUsed)
+def used(_: desk.LinkUsed) -> ResponseReturnValue:
+    if visitor():
+        # A button pressed twice: the first press did it.
+        return redirect(local(""), 303)
+    return _over(gettext("This link was used before.")), 410
+
+
+@links.errorhandler(desk.LinkLapsed)
+def lapsed(_: desk.LinkLapsed) -> ResponseReturnValue:
+    return _over(gettext("This link is too old.")), 410
+
+
+def _over(headline: str) -> str:
+    """What happened to a link, and the form to get another one."""
+    return render_template("sign_in.html", form=SignInForm(), next=local(""), headline=headline)

@@ -1,0 +1,42 @@
+"""Other wishes than an answer: which of them are offered to whom, and the page once one is recorded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import abort, render_template
+
+from service.introductions.wishes import Wish
+from service.lifecycle import Role
+from service.store.models import Introduction
+
+
+def offered(introduction: Introduction, reader: Role) -> tuple[Wish, ...]:
+    """The wishes that the reader of a mail or a page may have about an introduction."""
+    if reader in (Role.REQUESTER, introduction.requester_is):
+        # Nobody can be protected from themselves, only from TwoYes.
+        return (Wish.NEVER,)
+    return (Wish.NOT_FROM, Wish.NEVER, Wish.REPORT)
+
+
+def chosen(word: str, introduction: Introduction, reader: Role) -> Wish:
+    """The wish of a button, if it was there to be pressed."""
+    if word not in [wish.value for wish in offered(introduction, reader)]:
+        abort(400)
+    return Wish(word)
+
+
+def chosen_moment(word: str) -> datetime:
+    """The moment of a button for "ask me later", in seconds as `templates/pages/answer.html` writes them.
+
+    Whether it may be chosen is for the kernel to say.
+    """
+    # As short as this it is a moment that every platform and database knows.
+    if not (word.isascii() and word.isdigit() and len(word) <= 10):
+        abort(400)
+    return datetime.fromtimestamp(int(word), UTC)
+
+
+def done(wish: Wish, requester: str) -> str:
+    """The page that tells what was recorded; rendered after the commit, so what it says is saved."""
+    return render_template("wish_done.html", wish=wish.value, requester=requester)

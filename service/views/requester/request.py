@@ -1,0 +1,82 @@
+"""/: the form with which an introduction is asked for, its preview, and the page after it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from service.desk import overview
+from service.introductions import quotas as limits
+from service.introductions import requests as introductions
+from service.language.languages import gettext
+from service.lifecycle import MailKind, Role
+from service.mail.render import Preview, preview
+from service.store.models import Introduction
+from service.views.site.common import database, now, settings
+from service.views.site.forms import RequestForm
+from service.views.site.security import keep_out_of_caches
+from service.views.site.visitors import visitor
+
+pages = Blueprint("request", __name__)
+
+
+@pages.get("/")
+def show() -> ResponseReturnValue:
+    copied = request.args.get("copy", type=int)
+    asked = None if copied is None else _to_copy(copied)
+    form = RequestForm.of(asked) if asked else RequestForm()
+    is_open = asked is not None and asked.state in limits.OPEN
+    return render_template("request.html", form=form, message="", copies_an_open_one=is_open)
+
+
+@pages.post("/")
+def submit() -> ResponseReturnValue:
+    form = RequestForm(request.form)
+    action = request.form.get("action", "send")
+    if action == "edit":
+        return render_template("request.html", form=form, message="")
+    if not form.validate():
+        return render_template("request.html", form=form, message=""), 422
+    return _preview(form) if action == "preview" else _send(form)
+
+
+@pages.get("/requested")
+def requested() -> ResponseReturnValue:
+    return render_template("requested.html")
+
+
+def show_again(message: str) -> ResponseReturnValue:
+    """The form with everything typed kept, when it could not be taken for a reason of its own."""
+    return render_template("request.html", form=RequestForm(request.form), message=message), 400
+
+
+def _to_copy(id: int) -> Introduction | None:
+    """An introduction, for whoever asked for it; for everybody else there is none."""
+    keep_out_of_caches()
+    who = visitor()
+    with database().reading() as session:
+        return overview.find(session, id, who.address) if who else None
+
+
+def _send(form: RequestForm) -> ResponseReturnValue:
+    try:
+        with database().transaction() as session:
+            introductions.request(session, settings(), form.to_request(), now())
+    except limits.TooManyRequests:
+        message = gettext(
+            "This address has had as many requests as we take in a day. Please try again tomorrow."
+        )
+        return render_template("request.html", form=form, message=message), 429
+    return redirect(url_for("request.requested"), 303)
+
+
+def _preview(form: RequestForm) -> ResponseReturnValue:
+    asked = form.to_request()
+    introduction = introductions.draft(asked, now())
+    asks = [
+        (consent.name, preview(introduction, MailKind.ASK, consent.side, settings()))
+        for consent in introduction.consents
+        if consent.side is not asked.requester_is
+    ]
+    both: Preview = preview(introduction, MailKind.INTRODUCTION, Role.A, settings())
+    return render_template("preview.html", form=form, asks=asks, introduction=both, case=introduction)

@@ -1,0 +1,161 @@
+"""Two parties who answer in the same instant, on PostgreSQL, with real threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from sqlalchemy import func, select
+
+from service.introductions import requests as introductions
+from service.introductions.requests import Party, Request, Shared
+from service.lifecycle import ConsentState, MailKind, Order, Role, State
+from service.mail.tokens import Tokens
+from service.settings.table import Settings, load
+from service.store.db import Database
+from service.store.models import Event, FirstWriter, Introduction, Need, OutboxMail, Sought
+from service.sweep import sweep
+from tests.support.smtp_server import FaultySmtp
+from tests.support.story import SECRET, HandClock
+
+TIMES = 200
+
+
+@pytest.fixture
+def settings(postgresql_url: str, relay: FaultySmtp) -> Settings:
+    return load(
+        {
+            "SECRET_KEY": SECRET,
+            "DATABASE_URL": postgresql_url,
+            "PUBLIC_URL": "http://twoyes.test",
+            "HOLD_FOR": "0s",
+            # Two hundred people in one process answer as fast as only scanners do.
+            "SUSPECT_WITHIN": "0s",
+            "VERIFICATIONS_PER_DAY": "1000",
+            **relay.environ,
+        }
+    )
+
+
+@pytest.fixture
+def db(settings: Settings) -> Iterator[Database]:
+    db = Database(settings.DATABASE_URL)
+    yield db
+    db.engine.dispose()
+
+
+def asked(db: Database, settings: Settings, clock: HandClock, number: int) -> dict[Role, str]:
+    """A case in which both were asked; returns the two answer links' tokens."""
+    tokens = Tokens(settings.secret_keys)
+    with db.transaction() as session:
+        case = introductions.request(session, settings, a_request(number), clock())
+        link = tokens.make_requester(case.id, case.version)
+    with db.transaction() as session:
+        case = introductions.verify(session, settings, link, clock())
+        return {consent.side: tokens.make_answer(consent.id, consent.version) for consent in case.consents}
+
+
+def a_request(number: int) -> Request:
+    return Request(
+        requester_name="Rita Quill",
+        requester_email="rita@quill.test",
+        a=Party("Linda Marsh", f"linda{number}@salon.test", "Runs a salon."),
+        b=Party("Natasha Orlova", f"natasha{number}@interiors.test", "Designs interiors."),
+        need="A new interior.",
+        need_of=Need.A,
+        sought=Sought.YES,
+        order=Order.TOGETHER,
+        first_writer=FirstWriter.A,
+        reminders=False,
+        cc_requester=False,
+        requester_is=None,
+    )
+
+
+def test_two_hundred_pairs_of_yeses_at_once_are_two_hundred_introductions(
+    db: Database, settings: Settings, clock: HandClock, relay: FaultySmtp
+) -> None:
+    together = Barrier(2)
+
+    def say_yes(token: str) -> None:
+        together.wait()
+        with db.transaction() as session:
+            introductions.answer(session, settings, token, True, Shared(), False, "words", clock())
+
+    with ThreadPoolExecutor(2) as people:
+        for number in range(TIMES):
+            tokens = asked(db, settings, clock, number)
+            list(people.map(say_yes, tokens.values()))
+    with ThreadPoolExecutor(2) as workers:
+        list(workers.map(lambda _: sweep(db, settings, clock), range(2)))
+    sweep(db, settings, clock)
+
+    with db.reading() as session:
+        states = session.execute(select(Introduction.state, func.count()).group_by(Introduction.state)).all()
+        assert [tuple(row) for row in states] == [(State.INTRODUCED, TIMES)]
+        agreed = select(func.count()).where(Event.name == "both agreed")
+        assert session.scalar(agreed) == TIMES
+        copies = select(func.count()).where(OutboxMail.kind == MailKind.INTRODUCTION)
+        assert session.scalar(copies) == 2 * TIMES
+    introduced = [mail.recipients for mail in relay.messages if b"Message-ID: <introduction." in mail.data]
+    assert len(introduced) == len(set(introduced)) == 2 * TIMES
+
+
+def test_an_undo_and_the_introduction_never_both_win(
+    db: Database, settings: Settings, clock: HandClock, relay: FaultySmtp
+) -> None:
+    together = Barrier(2)
+
+    def undo(token: str) -> bool:
+        together.wait()
+        try:
+            with db.transaction() as session:
+                introductions.undo(session, settings, token, clock())
+            return True
+        except introductions.lifecycle.AlreadyLeft:
+            return False
+
+    def send(_: str) -> bool:
+        together.wait()
+        sweep(db, settings, clock)
+        return True
+
+    undone = 0
+    for number in range(40):
+        tokens = asked(db, settings, clock, number)
+        for token in tokens.values():
+            with db.transaction() as session:
+                introductions.answer(session, settings, token, True, Shared(), False, "words", clock())
+        with ThreadPoolExecutor(2) as both:
+            undoing = both.submit(undo, tokens[Role.A])
+            sending = both.submit(send, tokens[Role.A])
+            was_undone = undoing.result()
+            sending.result()
+        undone += was_undone
+        sweep(db, settings, clock)
+        taken = [m for m in relay.messages if b"Message-ID: <introduction." in m.data]
+        ours = [mail for mail in taken if mail.recipients[0].split("@")[0].endswith(("a" + str(number),))]
+        with db.reading() as session:
+            case = session.scalars(select(Introduction).order_by(Introduction.id.desc())).first()
+            assert case is not None
+            if was_undone:
+                assert case.consent(Role.A).state is ConsentState.ASKED
+                assert ours == []
+            else:
+                assert case.state is State.INTRODUCED
+                assert len(ours) == 2
+
+
+def test_a_lock_reads_anew_what_was_read_before_it(
+    db: Database, settings: Settings, clock: HandClock
+) -> None:
+    tokens = asked(db, settings, clock, 1)
+    with db.transaction() as late:
+        early = introductions.by_answer_link(late, settings, tokens[Role.A])
+        assert [consent.state for consent in early.introduction.consents] == [ConsentState.ASKED] * 2
+        with db.transaction() as session:
+            introductions.answer(session, settings, tokens[Role.B], True, Shared(), False, "words", clock())
+        introductions.answer(late, settings, tokens[Role.A], True, Shared(), False, "words", clock())
+        assert early.introduction.state is State.AGREED

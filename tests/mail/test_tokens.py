@@ -1,0 +1,166 @@
+"""Links: of another purpose, tampered with, of another party, revoked, after the end, of an older key."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from service.lifecycle import ConsentState
+from service.mail.tokens import BadLink, Link, Tokens
+from tests.support.smtp_server import FaultySmtp
+from tests.support.story import LINDA, NATASHA, RITA, SECRET, HandClock, Story
+
+NEWER = "Zk4w-Tr8uYq1cVbN6mSd"
+PURPOSES = ("requester", "answer", "follow_up", "never", "sign_in")
+TAG = "00ff10203040506f"
+READ = {"never": TAG, "sign_in": Link(7, 1)}
+
+
+def make(tokens: Tokens, purpose: str) -> str:
+    maker = getattr(tokens, f"make_{purpose}")
+    if purpose == "never":
+        return str(maker(TAG))
+    return str(maker(7) if purpose == "sign_in" else maker(7, 3))
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_token_is_read_for_its_own_purpose_and_refused_for_every_other(purpose: str) -> None:
+    tokens = Tokens([SECRET])
+    token = make(tokens, purpose)
+    assert getattr(tokens, f"read_{purpose}")(token) == READ.get(purpose, Link(7, 3))
+    for other in PURPOSES:
+        if other != purpose:
+            with pytest.raises(BadLink):
+                getattr(tokens, f"read_{other}")(token)
+
+
+def test_a_token_that_was_changed_anywhere_is_refused_or_means_the_same() -> None:
+    tokens = Tokens([SECRET])
+    token = tokens.make_answer(7, 3)
+    for position in range(len(token)):
+        changed = token[:position] + ("A" if token[position] != "A" else "B") + token[position + 1 :]
+        try:
+            # The last character of base64 has variants that decode to the same bytes.
+            assert tokens.read_answer(changed) == Link(7, 3)
+            assert position == len(token) - 1
+        except BadLink:
+            pass
+
+
+@pytest.mark.parametrize("garbage", ["", ".", "a.b", "é", "\x00", "W10.x", "A" * 5000, "null"])
+def test_garbage_is_a_bad_link_and_nothing_worse(garbage: str) -> None:
+    with pytest.raises(BadLink):
+        Tokens([SECRET]).read_answer(garbage)
+    with pytest.raises(BadLink):
+        Tokens([SECRET]).read_never(garbage)
+
+
+def test_a_token_of_a_fallback_key_is_accepted_and_a_new_one_is_signed_with_the_newest() -> None:
+    old = Tokens([SECRET]).make_answer(7, 3)
+    both = Tokens([SECRET, NEWER])
+    assert both.read_answer(old) == Link(7, 3)
+    assert Tokens([NEWER]).read_answer(both.make_answer(7, 3)) == Link(7, 3)
+    with pytest.raises(BadLink):
+        Tokens([NEWER]).read_answer(old)
+
+
+def test_a_token_holds_numbers_and_no_person() -> None:
+    payload = Tokens([SECRET]).make_answer(7, 3).rpartition(".")[0]
+    assert base64.urlsafe_b64decode(payload + "==") == b"[7,3]"
+
+
+def test_a_link_of_another_purpose_or_of_nobody_gets_a_page_that_says_what_to_do(story: Story) -> None:
+    story.ask()
+    answer, requester = story.link(LINDA, "/a/")[3:], story.link(RITA, "/r/")[3:]
+    for path in (f"/r/{answer}", f"/f/{answer}", f"/a/{requester}", f"/never/{answer}", f"/a/{answer[:-3]}"):
+        for response in (story.client.get(path), story.post(path, answer="yes", action="verify")):
+            assert response.status_code == 404
+            assert "open it once more from the email" in response.text
+    assert story.consent(LINDA).state is ConsentState.ASKED
+
+
+def test_the_link_of_one_party_never_answers_for_the_other(story: Story) -> None:
+    story.ask()
+    story.answer(LINDA, "yes")
+    assert story.consent(LINDA).state is ConsentState.YES
+    assert story.consent(NATASHA).state is ConsentState.ASKED
+
+
+def test_a_follow_up_link_does_not_answer_an_ask(story: Story) -> None:
+    story.introduce()
+    story.sweep(days=3)
+    follow_up = story.link(LINDA, "/f/")[3:]
+    assert story.post(f"/a/{follow_up}", answer="no").status_code == 404
+
+
+def test_a_revoked_link_tells_of_the_newer_one(story: Story) -> None:
+    story.ask()
+    old = story.link(LINDA, "/a/")
+    story.answer(LINDA, "yes")
+    story.post(old + "/undo")
+    for response in (story.client.get(old), story.post(old, answer="yes"), story.post(old + "/undo")):
+        assert response.status_code == 410
+        assert "latest email" in response.text
+    assert story.consent(LINDA).state is ConsentState.ASKED
+
+
+def test_the_link_to_a_corrected_address_is_revoked_but_its_never_still_works(story: Story) -> None:
+    wrong = "natasha@wrong.test"
+    story.ask(b_email=wrong)
+    answer, never = story.link(wrong, "/a/"), story.link(wrong, "/never/")
+    bounce(story, wrong)
+    assert story.post(story.link(RITA, "/r/"), action="correct", side="b", email=NATASHA).status_code == 303
+    story.sweep()
+    assert story.post(answer, answer="yes").status_code == 410
+    assert story.post(never).status_code in (200, 303)
+    assert story.consent(NATASHA).state is ConsentState.ASKED
+    assert story.answer(NATASHA, "yes").status_code == 303
+
+
+def bounce(story: Story, address: str) -> None:
+    """The ask was accepted by the relay and came back later."""
+    from service.introductions import decisions
+    from service.lifecycle import Failed, MailKind, Role
+
+    assert story.consent(address).side is Role.B
+    with story.db.transaction() as session:
+        introduction = decisions.lock(session, story.introduction().id)
+        command = Failed(MailKind.ASK, Role.B, "550 5.1.1 no such user")
+        decisions.apply(session, story.settings, introduction, command, story.clock())
+
+
+def test_links_of_an_older_key_work_while_it_is_a_fallback(
+    environ: dict[str, str], clock: HandClock, relay: FaultySmtp
+) -> None:
+    story = Story(environ, clock, relay)
+    story.ask()
+    link = story.link(LINDA, "/a/")
+    rotated = Story({**environ, "SECRET_KEY": NEWER, "SECRET_KEY_FALLBACKS": SECRET}, clock, relay)
+    assert rotated.client.get(link).status_code == 200
+    dropped = Story({**environ, "SECRET_KEY": NEWER}, clock, relay)
+    assert dropped.client.get(link).status_code == 404
+    for each in (story, rotated, dropped):
+        each.db.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/r/x",
+        "/r/x/language",
+        "/a/x",
+        "/a/x/undo",
+        "/a/x/wish",
+        "/a/x/later",
+        "/a/x/language",
+        "/f/x",
+        "/never/x",
+    ],
+)
+def test_token_pages_are_kept_in_no_cache_and_told_to_no_other_site(story: Story, path: str) -> None:
+    response = story.client.post(path)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert "unsafe-inline" not in response.headers["Content-Security-Policy"]
+    assert "Set-Cookie" not in response.headers

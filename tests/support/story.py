@@ -1,0 +1,162 @@
+"""The story that most tests play: Rita Quill brings Linda (salon) and Natasha (interiors) together."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import re
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from urllib.parse import urlsplit
+
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from service import create_app
+from service.lifecycle import MailKind
+from service.settings.table import load
+from service.store.db import Database
+from service.store.models import Consent, Event, Introduction, LedgerEntry, OutboxMail
+from service.sweep import sweep
+
+from .flowed import unflowed
+from .smtp_server import FaultySmtp
+
+SECRET = "qN3v-9sLx0pT7bWm2eRz"
+RITA, LINDA, NATASHA = "rita@quill.test", "linda@salon.test", "natasha@interiors.test"
+FORM = {
+    "requester_name": "Rita Quill",
+    "requester_email": RITA,
+    "a_name": "Linda Marsh",
+    "a_email": LINDA,
+    "a_blurb": "Runs the beauty salon on the market square.",
+    "a_endorsement": "I have been her customer for ten years.",
+    "b_name": "Natasha Orlova",
+    "b_email": NATASHA,
+    "b_blurb": "Designs interiors for small shops.",
+    "b_endorsement": "She did our reading room, and did it well.",
+    "need": "A new interior for the salon before spring.",
+    "need_of": "a",
+    "sought": "yes",
+    "order": "together",
+    "first_writer": "a",
+    "reminders": "y",
+    "cc_requester": "y",
+    "requester_is": "neither",
+}
+
+
+class HandClock:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+class Story:
+    """One service in this process: pages through Flask's client, mail through a relay on a real socket."""
+
+    def __init__(self, environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> None:
+        self.settings = load(environ)
+        self.clock, self.relay = clock, relay
+        self.app = create_app(self.settings, clock)
+        self.app.config["WTF_CSRF_ENABLED"] = False
+        self.db: Database = self.app.extensions["db"]
+        self.client: FlaskClient = self.app.test_client()
+
+    # Time and mail
+
+    def sweep(self, **by: float) -> None:
+        """Let time pass, and do what is due."""
+        self.clock.advance(**by)
+        sweep(self.db, self.settings, self.clock)
+
+    def mails(self, to: str) -> list[EmailMessage]:
+        """What the relay accepted for one address, oldest first."""
+        taken = [mail.data for mail in self.relay.messages if mail.recipients == (to,)]
+        return [email.message_from_bytes(data, policy=email.policy.default) for data in taken]  # type: ignore[misc]
+
+    def kinds(self, to: str) -> list[str]:
+        """The kinds of the mails that the relay accepted for one address, oldest first."""
+        return [mail["Message-ID"].removeprefix("<").split(".")[0] for mail in self.mails(to)]
+
+    def link(self, to: str, path: str = "/[raf]/") -> str:
+        """The path of the newest link of a purpose that was mailed to an address."""
+        for mail in reversed(self.mails(to)):
+            found = re.search(rf"{re.escape(self.settings.PUBLIC_URL)}({path}\S+)", text_of(mail))
+            if found:
+                return found[1]
+        raise AssertionError(f"no link {path} was mailed to {to}")
+
+    # People
+
+    def post(self, path: str, **fields: str) -> TestResponse:
+        return self.client.post(urlsplit(path).path, data=fields)
+
+    def request(self, **changes: str) -> TestResponse:
+        """Rita fills in the form and sends it; an empty change leaves a field out."""
+        fields = {name: value for name, value in {**FORM, **changes}.items() if value}
+        response = self.client.post("/", data={**fields, "action": "send"})
+        self.sweep()
+        return response
+
+    def verify(self, requester: str = RITA) -> TestResponse:
+        response = self.post(self.link(requester, "/r/"), action="verify")
+        self.sweep()
+        return response
+
+    def ask(self, **changes: str) -> None:
+        """A request that is verified, with its asks on their way."""
+        assert self.request(**changes).status_code == 303
+        assert self.verify(changes.get("requester_email", RITA)).status_code in (200, 303)
+
+    def answer(self, who: str, answer: str, **fields: str) -> TestResponse:
+        return self.post(self.link(who, "/a/"), answer=answer, **fields)
+
+    def introduce(self, **changes: str) -> None:
+        """Two yeses, and the hold is over."""
+        self.ask(**changes)
+        assert self.answer(LINDA, "yes").status_code == 303
+        assert self.answer(NATASHA, "yes").status_code == 303
+        self.sweep(seconds=self.settings.HOLD_FOR.total_seconds())
+
+    # What is on record
+
+    def introduction(self) -> Introduction:
+        """The newest introduction."""
+        with self.db.reading() as session:
+            return session.scalars(select(Introduction).order_by(Introduction.id.desc())).first()  # type: ignore[return-value]
+
+    def consent(self, email: str) -> Consent:
+        with self.db.reading() as session:
+            found = select(Consent).where(Consent.email == email).order_by(Consent.id.desc())
+            return session.scalars(found).first()  # type: ignore[return-value]
+
+    def outbox(self, kind: MailKind, to: str | None = None) -> list[OutboxMail]:
+        with self.db.reading() as session:
+            found = select(OutboxMail).where(OutboxMail.kind == kind).order_by(OutboxMail.id)
+            return [row for row in session.scalars(found) if to is None or row.recipient == to]
+
+    def ledger(self) -> list[tuple[str, str | None]]:
+        """The current entries: outcome and reason."""
+        with self.db.reading() as session:
+            entries = select(LedgerEntry).where(LedgerEntry.superseded_at.is_(None)).order_by(LedgerEntry.id)
+            return [(entry.outcome, entry.reason) for entry in session.scalars(entries)]
+
+    def events(self) -> list[str]:
+        with self.db.reading() as session:
+            return list(session.scalars(select(Event.name).order_by(Event.id)))
+
+
+def text_of(mail: EmailMessage) -> str:
+    """The text part of a mail, a paragraph a line."""
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return unflowed(str(part.get_content()))
