@@ -97,4 +97,6 @@ def test_the_use_cases_know_nothing_of_pages_and_tasks() -> None:
     inner = ("introductions", "store", "delivery", "mail", "lifecycle", "inbound", "desk", "sweep.py")
     for name in importers("flask") | importers("service.views") | importers("celery"):
         # Celery has its home with the nudge, not with the use cases.
-        assert name.split("/")[1] not in inner or name == "service/delivery/broker.py", f"{name} reaches outwards"
+        assert name.split("/")[1] not in inner or name == "service/delivery/broker.py", (
+            f"{name} reaches outwards"
+        )

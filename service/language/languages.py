@@ -1,7 +1,7 @@
 """The languages that TwoYes speaks, and which of them is spoken now.
 
 Pages get theirs from the request (`service.views.speech`); mails are written inside `speaking`. Messages are
-whole sentences with named places, marked with `gettext`; the catalogues are in service/language/translations/.
+whole sentences with named places, marked with `gettext`; the catalogues are in translations/ beside this.
 """
 
 from __future__ import annotations

@@ -130,6 +130,8 @@ def test_no_template_has_a_script_a_style_or_anything_from_elsewhere() -> None:
 
 
 def test_the_stylesheets_fetch_nothing() -> None:
-    sheets = [path.read_text() for path in (TEMPLATES.parents[1] / "service" / "views" / "static").glob("*.css")]
+    sheets = [
+        path.read_text() for path in (TEMPLATES.parents[1] / "service" / "views" / "static").glob("*.css")
+    ]
     assert len(sheets) == 2
     assert [re.findall(r"url\(|@import|@font-face", sheet) for sheet in sheets] == [[], []]
