@@ -13,7 +13,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from service.delivery.broker import Nudger
 from service.operating.health import healthz
 from service.settings.clock import Clock, utc_now
-from service.settings.table import Settings, SettingsError, load
+from service.settings.environment import SettingsError, load
+from service.settings.table import Settings
 from service.store.db import Database
 
 UNUSABLE = 4

@@ -17,7 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.lifecycle import ConsentState, Envelope, MailKind, Reason, State, ledger
 from service.settings.table import Settings
-from service.settings.timing import introduced_by
+from service.settings.timing import introduction_deadline
 from service.store.db import in_small_letters
 from service.store.models import Consent, Introduction, MailState, OutboxMail, canonical
 
@@ -155,7 +155,7 @@ def _ahead(introduction: Introduction, settings: Settings) -> tuple[Ahead, datet
         case Standing.UNVERIFIED:
             return Ahead.LAPSES, introduction.created_at + settings.VERIFY_WITHIN
         case Standing.ASKED | Standing.UNREACHED if introduction.closes_at:
-            return Ahead.SETTLED, introduced_by(introduction.closes_at, settings)
+            return Ahead.SETTLED, introduction_deadline(introduction.closes_at, settings)
         case Standing.INTRODUCED if introduction.introduced_at:
             if introduction.followed_up_at:
                 return Ahead.ENDS, introduction.followed_up_at + settings.CONFIRM_WITHIN

@@ -13,7 +13,8 @@ from service.introductions import requests as introductions
 from service.introductions.requests import Party, Request, Shared
 from service.lifecycle import ConsentState, MailKind, Order, Role, State
 from service.mail.tokens import Tokens
-from service.settings.table import Settings, load
+from service.settings.environment import load
+from service.settings.table import Settings
 from service.store.db import Database
 from service.store.models import Event, FirstWriter, Introduction, Need, OutboxMail, Sought
 from service.sweep import sweep

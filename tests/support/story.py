@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from service import create_app
 from service.lifecycle import MailKind
-from service.settings.table import load
+from service.settings.environment import load
 from service.store.db import Database
 from service.store.models import Consent, Event, Introduction, LedgerEntry, OutboxMail
 from service.sweep import sweep

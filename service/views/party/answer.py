@@ -14,7 +14,7 @@ from service.lifecycle import ConsentState, Envelope, MailKind
 from service.mail.masked import introduction_before
 from service.mail.render import language_of
 from service.mail.tokens import Tokens
-from service.settings.timing import introduced_by
+from service.settings.timing import introduction_deadline
 from service.store.models import Consent, Introduction
 from service.views.site import speech
 from service.views.site.common import database, moment, now, settings
@@ -115,7 +115,7 @@ def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> s
         answered=consent.state in (ConsentState.YES, ConsentState.NO),
         arrived=_how_it_arrived(introduction, consent),
         closes=moment(closes_at) if closes_at else "",
-        introduced_by=moment(introduced_by(closes_at, settings())) if closes_at else "",
+        introduction_deadline=moment(introduction_deadline(closes_at, settings())) if closes_at else "",
     )
 
 

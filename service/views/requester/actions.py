@@ -16,7 +16,7 @@ from service.introductions import requests as introductions
 from service.language import wording
 from service.language.languages import gettext
 from service.lifecycle import NEVER, AlreadyVerified, CaseClosed, ConsentState, Role
-from service.settings.timing import introduced_by
+from service.settings.timing import introduction_deadline
 from service.store.models import Consent, Introduction
 from service.views.site.common import database, moment, now, settings
 from service.views.site.forms import CorrectionForm
@@ -70,7 +70,7 @@ def told(session: Session, introduction: Introduction, form: CorrectionForm) -> 
         "lost": overview.lost(introduction),
         "correctable": _correctable(introduction),
         "closes": moment(closes_at) if closes_at else "",
-        "known_by": moment(introduced_by(closes_at, settings())) if closes_at else "",
+        "known_by": moment(introduction_deadline(closes_at, settings())) if closes_at else "",
         "lapses": moment(introduction.created_at + settings().VERIFY_WITHIN),
         "order_line": wording.order_line(introduction),
     }
