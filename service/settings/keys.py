@@ -11,7 +11,7 @@ MIN_RSA_BITS = 1024
 
 
 def rsa_key(text: str) -> str:
-    """Return the PEM text of an RSA key that can sign. Raises ValueError, with the reason, for any other text.
+    """Return the PEM text of an RSA key that can sign. Raises ValueError with the reason for any other.
 
     Line ends may be written as ``\\n``, because an environment file cannot hold them.
     """

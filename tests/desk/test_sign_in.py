@@ -24,7 +24,7 @@ from service.lifecycle import MailKind
 from service.store.db import Database
 from service.store.models import InboundMail, MailState, OutboxMail, SignIn
 from service.store.outbox import DELIVER
-from service.views.site.visitors import local, operators_only, signed_in, visitor
+from service.views.site.auth import current_user, operator_required, safe_next, sign_in_required
 from tests.conftest import rows
 from tests.support.desk import ask_for_link, sign_in_for_tests
 from tests.support.smtp_server import FaultySmtp
@@ -43,9 +43,9 @@ def environ(environ: dict[str, str]) -> dict[str, str]:
 def story(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Iterator[Story]:
     """A service with two pages behind the sign-in that say who is there, and one that is a whole page."""
     story = Story(environ, clock, relay)
-    story.app.add_url_rule("/desk/page", "page", signed_in(lambda: render_template("error.html")))
-    story.app.add_url_rule("/desk/probe", "probe", signed_in(lambda: str(visitor())))
-    story.app.add_url_rule("/operator/probe", "operators", operators_only(lambda: str(visitor())))
+    story.app.add_url_rule("/desk/page", "page", sign_in_required(lambda: render_template("error.html")))
+    story.app.add_url_rule("/desk/probe", "probe", sign_in_required(lambda: str(current_user())))
+    story.app.add_url_rule("/operator/probe", "operators", operator_required(lambda: str(current_user())))
     yield story
     story.db.engine.dispose()
 
@@ -425,7 +425,7 @@ def test_somebody_who_is_no_operator_any_more_is_signed_out(
     sign_in_for_tests(desk.client, desk, OPERATOR)
     cookie = desk.client.get_cookie("session")
     later = Story({**environ, "OPERATORS": ""}, clock, relay)
-    later.app.add_url_rule("/desk/probe", "probe", signed_in(lambda: "in"))
+    later.app.add_url_rule("/desk/probe", "probe", sign_in_required(lambda: "in"))
     assert cookie
     later.client.set_cookie("session", cookie.value)
     assert not is_in(later.client)
@@ -457,7 +457,7 @@ def test_somebody_who_is_no_operator_any_more_is_signed_out(
     ],
 )
 def test_a_sign_in_leads_only_to_pages_behind_it(asked: str, goes: str) -> None:
-    assert local(asked) == goes
+    assert safe_next(asked) == goes
 
 
 def test_a_sign_in_leads_to_the_page_that_was_wanted(desk: Story) -> None:

@@ -17,7 +17,7 @@ from babel.messages.pofile import read_po
 from werkzeug.test import TestResponse
 
 from service.language.languages import CATALOGUES, LANGUAGES, direction, speaking
-from service.views.site.forms import RequestForm
+from service.views.requester.forms import RequestForm
 from tests.conftest import rows
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import FORM, LINDA, NATASHA, RITA, HandClock, Story

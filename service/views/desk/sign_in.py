@@ -9,30 +9,31 @@ from service.desk import sign_in as desk
 from service.language.languages import gettext, spoken
 from service.mail.tokens import BadLink, Tokens
 from service.store.models import SignIn
-from service.views.site import speech
-from service.views.site.common import database, now, settings
-from service.views.site.forms import SignInForm
+from service.views.site import locale
+from service.views.site.auth import current_user, end_session, safe_next, sign_in_required, start_session
+from service.views.site.current import database, now, settings
 from service.views.site.security import keep_out_of_caches
-from service.views.site.visitors import enter, leave, local, signed_in, visitor
+
+from .forms import SignInForm
 
 pages = Blueprint("desk", __name__)
 pages.before_request(keep_out_of_caches)
 
 links = Blueprint("sign_in", __name__)
 """The page behind the link, whose address is a credential."""
-links.before_request(speech.of_reader(Tokens.read_sign_in, SignIn))
+links.before_request(locale.use_language_of_link(Tokens.read_sign_in, SignIn))
 
 
 @pages.get("/desk/sign-in")
 def sign_in() -> ResponseReturnValue:
-    if visitor():
-        return redirect(local(request.args.get("next", "")), 303)
-    return render_template("sign_in.html", form=SignInForm(), next=local(request.args.get("next", "")))
+    if current_user():
+        return redirect(safe_next(request.args.get("next", "")), 303)
+    return render_template("sign_in.html", form=SignInForm(), next=safe_next(request.args.get("next", "")))
 
 
 @pages.post("/desk/sign-in")
 def ask() -> ResponseReturnValue:
-    form, start = SignInForm(request.form), local(request.form.get("next", ""))
+    form, start = SignInForm(request.form), safe_next(request.form.get("next", ""))
     if not form.validate():
         return render_template("sign_in.html", form=form, next=start), 422
     with database().transaction() as rows:
@@ -57,19 +58,19 @@ def show(token: str) -> ResponseReturnValue:
 def use(token: str) -> ResponseReturnValue:
     with database().transaction() as rows:
         who = desk.sign_in(rows, settings(), token, now())
-    return redirect(enter(who), 303)
+    return redirect(start_session(who), 303)
 
 
 @pages.post("/desk/sign-out")
 def sign_out() -> ResponseReturnValue:
-    leave()
+    end_session()
     return redirect(url_for("desk.sign_in"), 303)
 
 
 @pages.post("/desk/end-all")
-@signed_in
+@sign_in_required
 def end_all() -> ResponseReturnValue:
-    who = visitor()
+    who = current_user()
     if who:
         with database().transaction() as rows:
             desk.end_all(rows, who.address, now())
@@ -83,9 +84,9 @@ def incomplete(_: BadLink) -> ResponseReturnValue:
 
 @links.errorhandler(desk.LinkUsed)
 def used(_: desk.LinkUsed) -> ResponseReturnValue:
-    if visitor():
+    if current_user():
         # A button pressed twice: the first press did it.
-        return redirect(local(""), 303)
+        return redirect(safe_next(""), 303)
     return _over(gettext("This link was used before.")), 410
 
 
@@ -96,4 +97,4 @@ def lapsed(_: desk.LinkLapsed) -> ResponseReturnValue:
 
 def _over(headline: str) -> str:
     """What happened to a link, and the form to get another one."""
-    return render_template("sign_in.html", form=SignInForm(), next=local(""), headline=headline)
+    return render_template("sign_in.html", form=SignInForm(), next=safe_next(""), headline=headline)

@@ -16,14 +16,15 @@ from service.mail.render import language_of
 from service.mail.tokens import Tokens
 from service.settings.timing import introduction_deadline
 from service.store.models import Consent, Introduction
-from service.views.site import speech
-from service.views.site.common import database, moment, now, settings
-from service.views.site.forms import AnswerForm
+from service.views.site import locale
+from service.views.site.current import database, now, settings
+from service.views.site.filters import moment
 
 from . import wishing
+from .forms import AnswerForm
 
 pages = Blueprint("answer", __name__)
-pages.before_request(speech.of_reader(Tokens.read_answer, Consent))
+pages.before_request(locale.use_language_of_link(Tokens.read_answer, Consent))
 
 
 @pages.get("/a/<token>")
@@ -86,15 +87,15 @@ def later(token: str) -> ResponseReturnValue:
 @pages.post("/a/<token>/language")
 def language(token: str) -> ResponseReturnValue:
     with database().transaction() as session:
-        introductions.choose_language(session, settings(), token, speech.chosen())
+        introductions.choose_language(session, settings(), token, locale.posted_language())
     return redirect(url_for("answer.show", token=token, lang=None), 303)
 
 
 def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> str:
     introduction = consent.introduction
     closes_at = introduction.closes_at
-    left_alone = _left_alone(session, consent)
-    waits = not left_alone and introductions.may_ask_later(settings(), consent, now())
+    suppressed_for = _suppressed_for(session, consent)
+    may_ask_later = not suppressed_for and introductions.may_ask_later(settings(), consent, now())
     return render_template(
         "answer.html",
         token=token,
@@ -102,24 +103,24 @@ def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> s
         you=consent,
         other=introduction.other(consent.side),
         case=introduction,
-        words=wording.consent_words(introduction, consent.side),
+        consent_words=wording.consent_words(introduction, consent.side),
         has_need=wording.is_asked_about_need(introduction, consent.side),
         is_open=introduction.to_case().is_open and _may_answer(consent),
-        letter=introduction_before(introduction, consent.side, settings()),
-        letter_language=language_of(introduction, MailKind.INTRODUCTION, consent.side),
+        preview=introduction_before(introduction, consent.side, settings()),
+        preview_language=language_of(introduction, MailKind.INTRODUCTION, consent.side),
         offered=wishing.offered(introduction, consent.side),
-        left_alone=left_alone,
-        later=introductions.moments_for_later(settings(), consent, now()) if waits else (),
-        written_again=moment(consent.remind_at) if waits and consent.remind_at else "",
-        asked_again=_is_asked_again(consent),
+        suppressed_for=suppressed_for,
+        remind_choices=introductions.moments_for_later(settings(), consent, now()) if may_ask_later else (),
+        reminded_at=moment(consent.remind_at) if may_ask_later and consent.remind_at else "",
+        is_asked_again=_is_asked_again(consent),
         answered=consent.state in (ConsentState.YES, ConsentState.NO),
-        arrived=_how_it_arrived(introduction, consent),
+        delivery=_delivery(introduction, consent),
         closes=moment(closes_at) if closes_at else "",
         introduction_deadline=moment(introduction_deadline(closes_at, settings())) if closes_at else "",
     )
 
 
-def _left_alone(session: Session, you: Consent) -> str:
+def _suppressed_for(session: Session, you: Consent) -> str:
     """By whom this address is not written to any more: "everyone", "requester", or nobody."""
     if limits.is_suppressed(session, you.email):
         return "everyone"
@@ -132,7 +133,7 @@ def _is_asked_again(you: Consent) -> bool:
     return you.state is ConsentState.ASKED and you.suspects > 0 and you.touched_at is not None
 
 
-def _how_it_arrived(introduction: Introduction, you: Consent) -> str:
+def _delivery(introduction: Introduction, you: Consent) -> str:
     """What became of this side's copy of an introduction that has left, in a word of the page."""
     failed = [side for side in introduction.consents if side.envelope is Envelope.FAILED]
     if len(failed) == len(introduction.consents):

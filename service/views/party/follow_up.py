@@ -8,11 +8,11 @@ from flask.typing import ResponseReturnValue
 from service.introductions import requests as introductions
 from service.mail.tokens import Tokens
 from service.store.models import Consent
-from service.views.site import speech
-from service.views.site.common import database, now, settings
+from service.views.site import locale
+from service.views.site.current import database, now, settings
 
 pages = Blueprint("follow_up", __name__)
-pages.before_request(speech.of_reader(Tokens.read_follow_up, Consent))
+pages.before_request(locale.use_language_of_link(Tokens.read_follow_up, Consent))
 
 
 @pages.get("/f/<token>")

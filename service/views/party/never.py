@@ -8,13 +8,13 @@ from flask.typing import ResponseReturnValue
 from service.introductions import requests as introductions
 from service.introductions import wishes
 from service.introductions.wishes import Wish
-from service.views.site import speech
-from service.views.site.common import database, now, settings
+from service.views.site import locale
+from service.views.site.current import database, now, settings
 
 from . import wishing
 
 pages = Blueprint("never", __name__)
-pages.before_request(speech.of_recipient)
+pages.before_request(locale.use_language_of_mail)
 
 
 @pages.get("/never/<token>")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service import lifecycle
 from service.desk import overview
-from service.desk.overview import Standing
+from service.desk.overview import Status
 from service.introductions import quotas as limits
 from service.introductions import requests as introductions
 from service.language import wording
@@ -18,23 +18,27 @@ from service.language.languages import gettext
 from service.lifecycle import NEVER, AlreadyVerified, CaseClosed, ConsentState, Role
 from service.settings.timing import introduction_deadline
 from service.store.models import Consent, Introduction
-from service.views.site.common import database, moment, now, settings
-from service.views.site.forms import CorrectionForm
+from service.views.site.current import database, now, settings
+from service.views.site.filters import moment
+
+from .forms import CorrectionForm
 
 
 def verify(token: str) -> None:
+    """Confirm the request behind a token."""
     # A second click finds it done: the page tells how things stand.
     with suppress(AlreadyVerified), database().transaction() as session:
         introductions.verify(session, settings(), token, now())
 
 
 def withdraw(token: str) -> None:
+    """Withdraw the request behind a token."""
     with suppress(CaseClosed), database().transaction() as session:
         introductions.withdraw(session, settings(), token, now())
 
 
 def correct(token: str) -> CorrectionForm | None:
-    """Correct an address as the form says; answers with the form where something is wrong with it."""
+    """Correct an address as the form says; return the form where something is wrong with it."""
     form = CorrectionForm(request.form)
     if not form.validate():
         return form
@@ -43,34 +47,35 @@ def correct(token: str) -> CorrectionForm | None:
         with database().transaction() as session:
             introductions.correct(session, settings(), token, side, email, now())
     except introductions.SameAddress:
-        form.complain(gettext("This address is already part of this introduction. Please give another one."))
+        form.add_error(gettext("This address is already part of this introduction. Please give another one."))
         return form
     except limits.CannotBeAsked:
-        form.complain(
+        form.add_error(
             gettext("This address cannot be asked at the moment. We cannot say more; nothing new was sent.")
         )
         return form
     return None
 
 
-def told(session: Session, introduction: Introduction, form: CorrectionForm) -> dict[str, Any]:
-    """What the templates tell of an introduction. Before it has left, it never depends on a single answer."""
+def template_variables(session: Session, introduction: Introduction, form: CorrectionForm) -> dict[str, Any]:
+    """Return what the templates tell of an introduction: before it is sent, never a single answer."""
     closes_at = introduction.closes_at
-    stands = overview.standing(introduction)
+    status = overview.status(introduction)
     is_open = introduction.to_case().is_open
-    ahead = overview.ahead(introduction, settings(), now())
+    noes = overview.disclosed_noes(session, introduction)
+    next_step = overview.next_step(introduction, settings(), now())
     return {
         "form": form,
         "case": introduction,
-        "stands": stands,
-        "may_withdraw": stands is Standing.UNVERIFIED or (stands is not Standing.WITHDRAWN and is_open),
+        "status": status,
+        "may_withdraw": status is Status.UNVERIFIED or (status is not Status.WITHDRAWN and is_open),
         "never_again": _never_again(introduction),
-        "is_late": ahead is not None and ahead.is_late,
-        "told_noes": {lifecycle.who_about(mail.round) for mail in overview.told_noes(session, introduction)},
-        "lost": overview.lost(introduction),
+        "is_late": next_step is not None and next_step.is_late,
+        "disclosed_noes": {lifecycle.who_about(mail.round) for mail in noes},
+        "unreached": overview.unreached_names(introduction),
         "correctable": _correctable(introduction),
         "closes": moment(closes_at) if closes_at else "",
-        "known_by": moment(introduction_deadline(closes_at, settings())) if closes_at else "",
+        "settled_by": moment(introduction_deadline(closes_at, settings())) if closes_at else "",
         "lapses": moment(introduction.created_at + settings().VERIFY_WITHIN),
         "order_line": wording.order_line(introduction),
     }

@@ -8,14 +8,14 @@ from flask.typing import ResponseReturnValue
 from service.introductions import requests as introductions
 from service.mail.tokens import Tokens
 from service.store.models import Introduction
-from service.views.site import speech
-from service.views.site.common import database, settings
-from service.views.site.forms import CorrectionForm
+from service.views.site import locale
+from service.views.site.current import database, settings
 
-from . import actions as requesting
+from . import actions
+from .forms import CorrectionForm
 
 pages = Blueprint("requester", __name__)
-pages.before_request(speech.of_reader(Tokens.read_requester, Introduction))
+pages.before_request(locale.use_language_of_link(Tokens.read_requester, Introduction))
 
 
 @pages.get("/r/<token>")
@@ -27,12 +27,12 @@ def show(token: str) -> ResponseReturnValue:
 def act(token: str) -> ResponseReturnValue:
     match request.form.get("action"):
         case "verify":
-            requesting.verify(token)
+            actions.verify(token)
         case "withdraw":
-            requesting.withdraw(token)
+            actions.withdraw(token)
         case "correct":
-            if slip := requesting.correct(token):
-                return _page(token, slip), 422
+            if form := actions.correct(token):
+                return _page(token, form), 422
         case _:
             abort(400)
     return redirect(url_for("requester.show", token=token), 303)
@@ -41,11 +41,13 @@ def act(token: str) -> ResponseReturnValue:
 @pages.post("/r/<token>/language")
 def language(token: str) -> ResponseReturnValue:
     with database().transaction() as session:
-        introductions.choose_requester_language(session, settings(), token, speech.chosen())
+        introductions.choose_requester_language(session, settings(), token, locale.posted_language())
     return redirect(url_for("requester.show", token=token, lang=None), 303)
 
 
 def _page(token: str, form: CorrectionForm) -> str:
     with database().reading() as session:
         introduction = introductions.by_requester_link(session, settings(), token)
-        return render_template("requester.html", token=token, **requesting.told(session, introduction, form))
+        return render_template(
+            "requester.html", token=token, **actions.template_variables(session, introduction, form)
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
 
 from service.desk import overview
 from service.introductions import quotas as limits
@@ -12,10 +13,12 @@ from service.language.languages import gettext
 from service.lifecycle import MailKind, Role
 from service.mail.render import Preview, preview
 from service.store.models import Introduction
-from service.views.site.common import database, now, settings
-from service.views.site.forms import RequestForm
+from service.views.site.auth import current_user
+from service.views.site.current import database, now, settings
+from service.views.site.errors import EXPIRED
 from service.views.site.security import keep_out_of_caches
-from service.views.site.visitors import visitor
+
+from .forms import RequestForm
 
 pages = Blueprint("request", __name__)
 
@@ -45,15 +48,16 @@ def requested() -> ResponseReturnValue:
     return render_template("requested.html")
 
 
-def show_again(message: str) -> ResponseReturnValue:
-    """The form with everything typed kept, when it could not be taken for a reason of its own."""
-    return render_template("request.html", form=RequestForm(request.form), message=message), 400
+@pages.errorhandler(CSRFError)
+def expired(_: CSRFError) -> ResponseReturnValue:
+    """Show the form once more, with everything typed kept."""
+    return render_template("request.html", form=RequestForm(request.form), message=EXPIRED), 400
 
 
 def _to_copy(id: int) -> Introduction | None:
     """An introduction, for whoever asked for it; for everybody else there is none."""
     keep_out_of_caches()
-    who = visitor()
+    who = current_user()
     with database().reading() as session:
         return overview.find(session, id, who.address) if who else None
 
