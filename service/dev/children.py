@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
 
 import click
-from honcho.colour import get_colours  # type: ignore[import-untyped]
-from honcho.printer import Message, Printer  # type: ignore[import-untyped]
+from honcho.colour import get_colours
+from honcho.printer import Message, Printer
 
 from service.settings.clock import utc_now
 

@@ -43,7 +43,8 @@ def messages(catalog: Catalog) -> dict[tuple[str, ...], Message]:
     return {forms(message.id): message for message in catalog if message.id}
 
 
-def forms(text: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
+def forms(text: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
+    assert text is not None
     return (text,) if isinstance(text, str) else tuple(text)
 
 

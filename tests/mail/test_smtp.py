@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,7 +71,7 @@ def assert_next_mail_is_taken(session: SmtpSession, relay: FaultySmtp) -> None:
 
 
 def assert_next_mail_is_taken_after(session: SmtpSession, relay: FaultySmtp, **script: None) -> None:
-    relay.behave(**script)
+    relay.behave(script)
     assert_next_mail_is_taken(session, relay)
 
 
@@ -195,7 +196,7 @@ class TestTheFence:
     def test_is_not_asked_about_a_mail_that_was_refused_before(
         self, relay: FaultySmtp, session: SmtpSession, stage: str
     ) -> None:
-        relay.behave(**{stage: "550 5.7.1 no"})
+        relay.behave({stage: "550 5.7.1 no"})
         send(session, fence=must_not_be_asked)
         assert relay.messages == []
 
@@ -261,7 +262,7 @@ class TestAnErrorReply:
         if kept:
             assert_next_mail_is_taken(session, relay)
         before = list(relay.messages)
-        relay.behave(**{stage: reply})
+        relay.behave({stage: reply})
         assert send(session) == Outcome(kind, reply)
         assert relay.messages == before
         assert_next_mail_is_taken_after(session, relay, **{stage: None})
@@ -306,7 +307,7 @@ class TestALostConnection:
     def test_is_told_by_when_it_was_lost(
         self, relay: FaultySmtp, session: SmtpSession, stage: str, kind: Kind, fault: bytes
     ) -> None:
-        relay.behave(**{stage: fault})
+        relay.behave({stage: fault})
         outcome = send(session)
         assert outcome.kind is kind
         assert outcome.reply.isprintable()
@@ -362,7 +363,7 @@ class TestAServerThatHangs:
     def test_is_left_after_the_timeout(
         self, relay: FaultySmtp, session: SmtpSession, stage: str, kind: Kind
     ) -> None:
-        relay.behave(**{stage: HANG})
+        relay.behave({stage: HANG})
         started = time.monotonic()
         outcome = send(session)
         assert outcome.kind is kind
@@ -443,7 +444,7 @@ class TestARelayInTrouble:
         ],
     )
     def test_is_told_in_its_own_words(self, relay: FaultySmtp, stage: str, reply: str) -> None:
-        relay.behave(**{stage: reply})
+        relay.behave({stage: reply})
         with SmtpSession(settings_for(relay, MAIL_USERNAME="twoyes", MAIL_PASSWORD="secret")) as session:
             assert send(session, fence=must_not_be_asked) == Outcome(Kind.RELAY, reply)
             assert relay.wait_until_idle()
@@ -484,12 +485,16 @@ class TestARelayInTrouble:
         assert relay.logins == [("twoyes", "secret")]
 
 
+def relay_with(offer: str, context: ssl.SSLContext) -> FaultySmtp:
+    return FaultySmtp(tls=context) if offer == "tls" else FaultySmtp(starttls_with=context)
+
+
 class TestTls:
     @pytest.mark.parametrize(("name", "offer"), [("MAIL_USE_TLS", "starttls_with"), ("MAIL_USE_SSL", "tls")])
     def test_with_the_right_certificate_carries_the_mail(
         self, authority: trustme.CA, name: str, offer: str
     ) -> None:
-        with FaultySmtp(**{offer: server_context(authority, "localhost")}) as relay:
+        with relay_with(offer, server_context(authority, "localhost")) as relay:
             settings = settings_for(relay, **{name: "true"}, MAIL_USERNAME="twoyes", MAIL_PASSWORD="secret")
             with SmtpSession(settings) as session:
                 assert send(session).kind is Kind.ACCEPTED
@@ -502,7 +507,7 @@ class TestTls:
     def test_with_a_certificate_for_another_name_is_refused(
         self, authority: trustme.CA, name: str, offer: str
     ) -> None:
-        with FaultySmtp(**{offer: server_context(authority, "other.example.org")}) as relay:
+        with relay_with(offer, server_context(authority, "other.example.org")) as relay:
             settings = settings_for(relay, **{name: "true"}, MAIL_USERNAME="twoyes", MAIL_PASSWORD="secret")
             with SmtpSession(settings) as session:
                 outcome = send(session)
@@ -513,7 +518,7 @@ class TestTls:
 
     @pytest.mark.parametrize(("name", "offer"), [("MAIL_USE_TLS", "starttls_with"), ("MAIL_USE_SSL", "tls")])
     def test_with_a_certificate_of_an_unknown_authority_is_refused(self, name: str, offer: str) -> None:
-        with FaultySmtp(**{offer: server_context(trustme.CA(), "localhost")}) as relay:
+        with relay_with(offer, server_context(trustme.CA(), "localhost")) as relay:
             with SmtpSession(settings_for(relay, **{name: "true"})) as session:
                 outcome = send(session)
             assert outcome.kind is Kind.RELAY

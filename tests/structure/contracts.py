@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, fields, output
@@ -24,6 +24,11 @@ def arrow(graph: ImportGraph, importer: str, imported: str) -> str:
         str(found["line_number"]) for found in graph.get_import_details(importer=importer, imported=imported)
     )
     return f"{importer} -> {imported} (l.{lines})"
+
+
+def words_field(**options: Any) -> Any:
+    """Declare an option that is a list of words: a field of the class, a set of strings of its instances."""
+    return fields.SetField(subfield=fields.StringField(), **options)
 
 
 class FindingsContract(Contract):
@@ -55,12 +60,12 @@ class AllowList(FindingsContract):
         allowed: modules and packages, ours or others', that they may import.
     """
 
-    modules: ClassVar = fields.SetField(subfield=fields.StringField())
-    allowed: ClassVar = fields.SetField(subfield=fields.StringField())
+    modules: Set[str] = words_field()
+    allowed: Set[str] = words_field()
 
     def findings(self, graph: ImportGraph) -> Iterator[str]:
         """Yield every import of something that is not allowed."""
-        may: set[str] = self.modules | self.allowed
+        may = self.modules | self.allowed
         for module in graph.modules:
             if is_within(module, self.modules):
                 for imported in graph.find_modules_directly_imported_by(module):
@@ -78,8 +83,8 @@ class HomesContract(FindingsContract):
         homes: modules and packages of ours; a root package stands for its ``__init__`` alone.
     """
 
-    packages: ClassVar = fields.SetField(subfield=fields.StringField())
-    homes: ClassVar = fields.SetField(subfield=fields.StringField())
+    packages: Set[str] = words_field()
+    homes: Set[str] = words_field()
 
     def findings(self, graph: ImportGraph) -> Iterator[str]:
         """Yield every import from outside the homes."""
@@ -104,10 +109,10 @@ class NamesContract(FindingsContract):
         homes: the modules where it may stand.
     """
 
-    names: ClassVar = fields.SetField(subfield=fields.StringField())
-    words: ClassVar = fields.SetField(subfield=fields.StringField(), default=frozenset())
-    modules: ClassVar = fields.SetField(subfield=fields.StringField(), default=frozenset())
-    homes: ClassVar = fields.SetField(subfield=fields.StringField(), default=frozenset())
+    names: Set[str] = words_field()
+    words: Set[str] = words_field(default=frozenset())
+    modules: Set[str] = words_field(default=frozenset())
+    homes: Set[str] = words_field(default=frozenset())
 
     def findings(self, graph: ImportGraph) -> Iterator[str]:
         """Yield every place where one of the names or words stands."""
@@ -146,7 +151,7 @@ def sources(package: str) -> Iterator[tuple[str, Path]]:
 
 def imported_names(tree: ast.Module) -> dict[str, str]:
     """Map each name that the file's imports bind to what it stands for, whole."""
-    names = {}
+    names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.asname: alias.name for alias in node.names if alias.asname}
