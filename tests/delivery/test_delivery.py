@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trustme
 from sqlalchemy import select
 
 from service.delivery import deliver as delivery
@@ -11,7 +12,8 @@ from service.mail.compose import compose
 from service.store import outbox
 from service.store.models import Event, Installation, MailState, OutboxMail
 from service.store.outbox import claim
-from tests.support.smtp_server import DROP, TAKE_AND_DROP, TAKE_AND_HANG, Fault, FaultySmtp
+from service.sweep import tick_due
+from tests.support.smtp_server import DROP, TAKE_AND_DROP, TAKE_AND_HANG, Fault, FaultySmtp, server_context
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
 
 LATER = {"hours": 3}
@@ -125,10 +127,6 @@ def test_trouble_with_the_relay_pauses_it_and_burns_nobodys_attempts(
 def test_a_certificate_that_does_not_fit_pauses_the_relay(
     environ: dict[str, str], clock: HandClock, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
-    import trustme
-
-    from tests.support.smtp_server import server_context
-
     authority = trustme.CA()
     authority.cert_pem.write_to_path(f"{tmp_path}/ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", f"{tmp_path}/ca.pem")
@@ -222,8 +220,6 @@ def test_a_reply_to_the_dot_that_never_comes_is_unknown(story: Story) -> None:
 def test_a_sender_that_dies_before_the_fence_loses_and_doubles_nothing(story: Story) -> None:
     agree(story)
     story.clock.advance(minutes=10)
-    from service.sweep import tick_due
-
     tick_due(story.db, story.settings, story.clock)
     with story.db.transaction() as session:
         assert claim(session, story.settings, story.clock())

@@ -217,7 +217,7 @@ class Crowd:
     def _carry_on(self, person: Person) -> None:
         try:
             goes_on = person.go_on()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is stands in the report)
             person.case.waits_for.append(repr(error))
             goes_on = False
         self._done.put((person, goes_on))

@@ -26,7 +26,7 @@ from tests.support.smtp_server import (
 SENDER = "twoyes@example.org"
 ALICE = "alice@example.org"
 BOB = "bob@example.org"
-ÅLICE = "ålice@example.org"
+ALICE_IN_UTF8 = "ålice@example.org"
 MAIL = b"Subject: Would you like to meet Bob?\r\n\r\nHello Alice\r\n"
 NEXT_MAIL = b"Subject: next\r\n\r\nHello again\r\n"
 
@@ -584,12 +584,12 @@ class TestAnAddress:
 class TestAnInternationalAddress:
     """RFC 6531: only a relay that offers SMTPUTF8 may be told of one."""
 
-    NAMING = b"To: <" + ÅLICE.encode() + b">\r\n\r\nHello\r\n"
+    NAMING = b"To: <" + ALICE_IN_UTF8.encode() + b">\r\n\r\nHello\r\n"
 
     def test_is_told_to_a_relay_that_offers_to_take_it(self) -> None:
         with FaultySmtp(smtputf8=True) as relay, SmtpSession(settings_for(relay)) as session:
-            assert session.send(SENDER, ÅLICE, self.NAMING, yes).kind is Kind.ACCEPTED
-            assert relay.messages == [Received(SENDER, (ÅLICE,), self.NAMING, smtputf8=True)]
+            assert session.send(SENDER, ALICE_IN_UTF8, self.NAMING, yes).kind is Kind.ACCEPTED
+            assert relay.messages == [Received(SENDER, (ALICE_IN_UTF8,), self.NAMING, smtputf8=True)]
             assert_next_mail_is_taken(session, relay)
 
     def test_in_a_header_asks_for_as_much_as_in_the_envelope(self) -> None:
@@ -602,10 +602,10 @@ class TestAnInternationalAddress:
         with FaultySmtp(starttls_with=context, smtputf8=True) as relay:
             session = SmtpSession(settings_for(relay, MAIL_USE_TLS="true"))
             with session:
-                assert session.send(SENDER, ÅLICE, self.NAMING, yes).kind is Kind.ACCEPTED
+                assert session.send(SENDER, ALICE_IN_UTF8, self.NAMING, yes).kind is Kind.ACCEPTED
 
     @pytest.mark.parametrize("kept", [False, True], ids=["fresh", "kept"])
-    @pytest.mark.parametrize("recipient", [ÅLICE, BOB])
+    @pytest.mark.parametrize("recipient", [ALICE_IN_UTF8, BOB])
     def test_is_refused_and_never_said_where_it_is_not_offered(
         self, relay: FaultySmtp, session: SmtpSession, recipient: str, kept: bool
     ) -> None:
@@ -652,7 +652,7 @@ class TestTheFaultyServer:
         assert [message.data for message in relay.messages] == [b"one\n\r\ntwo\r\n"]
 
     def test_takes_no_letter_outside_ascii_without_the_option(self) -> None:
-        mail, rcpt = "MAIL FROM:<a@b>{}\r\n", f"RCPT TO:<{ÅLICE}>\r\n".encode()
+        mail, rcpt = "MAIL FROM:<a@b>{}\r\n", f"RCPT TO:<{ALICE_IN_UTF8}>\r\n".encode()
         with FaultySmtp(smtputf8=True) as relay:
             plain = self.talk(relay, b"EHLO x\r\n", mail.format("").encode(), rcpt)
             assert plain == [b"250", b"250", b"553"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ class AllowList(FindingsContract):
         allowed: modules and packages, ours or others', that they may import.
     """
 
-    modules: Set[str] = words_field()
-    allowed: Set[str] = words_field()
+    modules: AbstractSet[str] = words_field()
+    allowed: AbstractSet[str] = words_field()
 
     def findings(self, graph: ImportGraph) -> Iterator[str]:
         """Yield every import of something that is not allowed."""
@@ -83,8 +84,8 @@ class HomesContract(FindingsContract):
         homes: modules and packages of ours; a root package stands for its ``__init__`` alone.
     """
 
-    packages: Set[str] = words_field()
-    homes: Set[str] = words_field()
+    packages: AbstractSet[str] = words_field()
+    homes: AbstractSet[str] = words_field()
 
     def findings(self, graph: ImportGraph) -> Iterator[str]:
         """Yield every import from outside the homes."""
@@ -109,10 +110,10 @@ class NamesContract(FindingsContract):
         homes: the modules where it may stand.
     """
 
-    names: Set[str] = words_field()
-    words: Set[str] = words_field(default=frozenset())
-    modules: Set[str] = words_field(default=frozenset())
-    homes: Set[str] = words_field(default=frozenset())
+    names: AbstractSet[str] = words_field()
+    words: AbstractSet[str] = words_field(default=frozenset())
+    modules: AbstractSet[str] = words_field(default=frozenset())
+    homes: AbstractSet[str] = words_field(default=frozenset())
 
     def findings(self, graph: ImportGraph) -> Iterator[str]:
         """Yield every place where one of the names or words stands."""

@@ -1,4 +1,4 @@
-"""The map of the source in docs/design.md: a line for each folder, from its docstring, and from the roof down.
+"""The map of the source in docs/design.md: a line for each folder, from its docstring, roof first.
 
 `python -m tests.structure.module_map` writes it anew.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
