@@ -13,6 +13,8 @@ from service.store.outbox import claim
 from tests.support.smtp_server import DROP, TAKE_AND_DROP, TAKE_AND_HANG, FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
 
+pytestmark = pytest.mark.both_databases
+
 LATER = {"hours": 3}
 
 
