@@ -244,7 +244,7 @@ def _tally(entries: Iterable[Entry]) -> Tally:
     return Tally(outcomes[Outcome.REFERRAL], outcomes[Outcome.LEAD])
 
 
-def _reasons(entries: list[Entry], known: type[LeadReason] | type[Reason]) -> dict[str, int]:
+def _reasons(entries: list[Entry], known: type[LeadReason | Reason]) -> dict[str, int]:
     """Count the leads by reason, in the order of the enum; without those that none has."""
     counts = Counter(entry.reason for entry in entries)
     return {reason.value: counts[reason.value] for reason in known if counts[reason.value]}

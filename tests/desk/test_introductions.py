@@ -164,8 +164,8 @@ PLAYS: dict[str, tuple[Any, Status, StatusFilter]] = {
         Status.UNCONFIRMED,
         StatusFilter.INTRODUCED,
     ),
-    "undelivered": (lambda story: season.undelivered(story), Status.UNDELIVERED, StatusFilter.NOTHING),
-    "came back": (lambda story: come_back(story), Status.INTRODUCED, StatusFilter.INTRODUCED),
+    "undelivered": (season.undelivered, Status.UNDELIVERED, StatusFilter.NOTHING),
+    "came back": (come_back, Status.INTRODUCED, StatusFilter.INTRODUCED),
     "came back, and over": (
         lambda story: (come_back(story), story.sweep(days=4), story.sweep(days=40)),
         Status.UNDELIVERED,

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Response, abort, g, has_request_context, request
 
 from service.introductions.links import by_never_link
 from service.language.languages import LANGUAGES, direction, spoken
@@ -98,7 +98,7 @@ def _language_of(row: Introduction | Consent | SignIn | OutboxMail | None) -> st
 
 def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
     """Keep ``lang`` from page to page: whoever asked for a language in an address goes on in it."""
-    if request and endpoint != "static" and _from_query():
+    if has_request_context() and endpoint != "static" and _from_query():
         values.setdefault("lang", _from_query())
 
 
