@@ -22,7 +22,7 @@ EXIT_UNUSABLE = 4
 
 
 class TwoYes(Flask):
-    """Flask, but what goes wrong is logged without the path: tokens are in the paths."""
+    """Flask, but exceptions are logged without the path: tokens are in the paths."""
 
     def log_exception(self, exc_info: Any) -> None:
         """Log an exception under the name of its page."""
@@ -30,12 +30,13 @@ class TwoYes(Flask):
 
 
 def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flask:
-    """The Flask application: the one place that wires settings, database, broker and pages together.
+    """Make the Flask application: the one place that wires settings, database, broker and pages together.
 
     Raises SystemExit, having said why, if no settings are given and the environment's are wrong: gunicorn and
     Celery would show a SettingsError with their own insides.
     """
-    from . import views
+    # Whoever imports a part of `service` shall not import its pages.
+    from . import views  # noqa: PLC0415
 
     settings = settings or _load()
     app = TwoYes(__name__, template_folder="../templates/pages", static_folder="views/static")
@@ -70,12 +71,13 @@ def _load() -> Settings:
 
 
 def _add_pages_of_trial(app: Flask, settings: Settings) -> None:
+    """Add the pages that only `make run` has; elsewhere their modules are not even imported."""
     if settings.EMBEDDED:
-        from .dev import mails_page
+        from .dev import mails_page  # noqa: PLC0415
 
         app.register_blueprint(mails_page.pages)
     if settings.MAILBOX:
-        from .dev import mailbox_page
+        from .dev import mailbox_page  # noqa: PLC0415
 
         app.register_blueprint(mailbox_page.pages)
 

@@ -151,7 +151,7 @@ def figures(
         periods=periods,
         funnel={step: sum(step in entry.reached for entry in entries) for step in Step},
         reasons=_reasons(entries, LeadReason if requester is not None else Reason),
-        durations=[_duration(entries, step, requester is not None) for step in list(Step)[1:]],
+        durations=[_duration(entries, step, is_own=requester is not None) for step in list(Step)[1:]],
         entries=entries,
     )
 
@@ -162,7 +162,7 @@ def figures(
 def _entries(session: Session, zone: ZoneInfo, dates: DateRange, requester: str | None) -> list[Entry]:
     """Return the current entries of these dates, the newest first."""
     found = session.execute(_query(zone, dates, requester))
-    return [_entry(*row, zone, requester is not None) for row in found]
+    return [_entry(*row, zone, is_own=requester is not None) for row in found]
 
 
 def _query(
@@ -195,7 +195,7 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def _entry(
-    introduction: Introduction, entry: LedgerEntry, ended_at: datetime, zone: ZoneInfo, is_own: bool
+    introduction: Introduction, entry: LedgerEntry, ended_at: datetime, zone: ZoneInfo, *, is_own: bool
 ) -> Entry:
     first, second = introduction.consents
     return Entry(
@@ -205,12 +205,12 @@ def _entry(
         first=first.name,
         second=second.name,
         outcome=entry.outcome,
-        reason=_reason(introduction, entry, is_own),
+        reason=_reason(introduction, entry, is_own=is_own),
         reached=dict(_reached(introduction, entry)),
     )
 
 
-def _reason(introduction: Introduction, entry: LedgerEntry, is_own: bool) -> str:
+def _reason(introduction: Introduction, entry: LedgerEntry, *, is_own: bool) -> str:
     if entry.reason is None:
         return ""
     return (_reason_for_requester(introduction, entry.reason) if is_own else entry.reason).value
@@ -225,7 +225,7 @@ def _reason_for_requester(introduction: Introduction, reason: Reason) -> LeadRea
 
 
 def _reached(introduction: Introduction, entry: LedgerEntry) -> Iterator[tuple[Step, datetime]]:
-    """The steps of a case and when it came to them. Two yeses count only where the introduction left."""
+    """Yield the steps of a case and their moments. Two yeses count only where the introduction left."""
     if introduction.verified_at:
         yield Step.ASKED, introduction.verified_at
     if introduction.left_at:
@@ -250,8 +250,8 @@ def _reasons(entries: list[Entry], known: type[LeadReason | Reason]) -> dict[str
     return {reason.value: counts[reason.value] for reason in known if counts[reason.value]}
 
 
-def _duration(entries: list[Entry], step: Step, is_own: bool) -> Duration:
-    """How long introduced cases took to a step; see the rules at the top of this module."""
+def _duration(entries: list[Entry], step: Step, *, is_own: bool) -> Duration:
+    """Return how long introduced cases took to a step; see the rules at the top of this module."""
     introduced = [entry.reached for entry in entries if Step.INTRODUCED in entry.reached]
     taken = [
         (reached[step] - reached[Step.ASKED]).total_seconds() for reached in introduced if step in reached
@@ -261,7 +261,7 @@ def _duration(entries: list[Entry], step: Step, is_own: bool) -> Duration:
 
 
 def _rounded(seconds: float) -> int:
-    """To whole days from two days on, to whole hours from two hours on, else to whole minutes."""
+    """Round to whole days from two days on, to whole hours from two hours on, else to whole minutes."""
     size = 86400 if seconds >= 2 * 86400 else 3600 if seconds >= 2 * 3600 else 60
     return max(1, round(seconds / size)) * size
 
@@ -302,7 +302,7 @@ _MAX_DAYS = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 31, Unit.YEAR: 366}
 
 
 def _first_day(unit: Unit, day: date) -> date:
-    """The first day of the unit that a day is in; weeks begin on Monday (ISO 8601)."""
+    """Return the first day of the unit that a day is in; weeks begin on Monday (ISO 8601)."""
     if unit is Unit.WEEK:
         return day - timedelta(days=day.weekday())
     if unit is Unit.MONTH:

@@ -188,12 +188,13 @@ def sought_by(introduction: Introduction) -> list[Consent]:
 # --- The list -------------------------------------------------------------------------------------
 
 
-def page(
+def page(  # noqa: PLR0913
     session: Session,
     settings: Settings,
     address: str,
     status_filter: StatusFilter,
     now: datetime,
+    *,
     search: str = "",
     number: int = 1,
 ) -> Page:
@@ -255,7 +256,7 @@ def _matches_filter(status_filter: StatusFilter) -> ColumnElement[bool]:
 
 
 def _withdrawn_by_party() -> ColumnElement[bool]:
-    """The requester is one of the two, and took their request back."""
+    """Express in SQL that the requester, one of the two, took their request back."""
     return _has_side(Consent.side == Introduction.requester_is, Consent.state == ConsentState.NO)
 
 

@@ -42,7 +42,7 @@ def send(name: str) -> ResponseReturnValue:
 
 @pages.get("/mails/<name>/html")
 def html(name: str) -> ResponseReturnValue:
-    """The HTML part by itself, as the mailbox frames one."""
+    """Show the HTML part by itself, as the mailbox frames one."""
     page = Response(_written(name).html)
     page.headers["Content-Security-Policy"] = FRAMED
     return page

@@ -51,7 +51,7 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 
 def _mail_domain(public_url: str) -> str:
-    """The host of the pages; a bare IP address is no mail domain (RFC 5321 4.1.3)."""
+    """Return the host of the pages; a bare IP address is no mail domain (RFC 5321 4.1.3)."""
     host = urlsplit(public_url).hostname or "localhost"
     return "localhost" if re.fullmatch(r"[\d.]+|.*:.*", host) else host
 

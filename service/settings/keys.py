@@ -11,9 +11,9 @@ MIN_RSA_BITS = 1024
 
 
 def rsa_key(text: str) -> str:
-    """Return the PEM text of an RSA key that can sign. Raises ValueError with the reason for any other.
+    r"""Return the PEM text of an RSA key that can sign. Raises ValueError with the reason for any other.
 
-    Line ends may be written as ``\\n``, because an environment file cannot hold them.
+    Line ends may be written as ``\n``, because an environment file cannot hold them.
     """
     pem = text.replace("\\n", "\n").replace("\r\n", "\n").strip()
     bits = _rsa_bits(pem)
@@ -36,10 +36,10 @@ def ed25519_key(text: str) -> str:
 
 
 def _rsa_bits(pem: str) -> int:
-    """The length of an RSA key, or 0 for what is none."""
+    """Return the length of an RSA key in bits, or 0 for what is none."""
     try:
         key = parse_pem_private_key(pem.encode())
-    except Exception:
+    except Exception:  # noqa: BLE001
         # dkimpy's parser expects a key; what else it is given, it fails at in many ways.
         return 0
     modulus: int = key["modulus"]

@@ -30,7 +30,7 @@ MIN_SECRET_LENGTH = 16
 """In characters."""
 
 
-def setting(default: Any, meaning: str, **limits: Any) -> Any:
+def setting(default: object, meaning: str, **limits: Any) -> Any:
     """Declare one setting; ``limits`` are those of `pydantic.Field`."""
     return Field(default, description=meaning, **limits)
 
@@ -66,8 +66,12 @@ class Settings(BaseModel):
     MAIL_PORT: Port = setting(25, "The relay's port.")
     MAIL_USERNAME: str | None = setting(None, "The user at the relay, if it asks for one.")
     MAIL_PASSWORD: str | None = setting(None, "The password at the relay.")
-    MAIL_USE_TLS: bool = setting(False, "Begin TLS with STARTTLS; the certificate is verified.")
-    MAIL_USE_SSL: bool = setting(False, "Speak TLS from the first byte; the certificate is verified.")
+    MAIL_USE_TLS: bool = setting(
+        default=False, meaning="Begin TLS with STARTTLS; the certificate is verified."
+    )
+    MAIL_USE_SSL: bool = setting(
+        default=False, meaning="Speak TLS from the first byte; the certificate is verified."
+    )
     MAIL_DEFAULT_SENDER: Sender = setting(
         None,
         "The address that mails come from. By default TwoYes <twoyes@HOST>, with the host of PUBLIC_URL.",
@@ -180,8 +184,10 @@ class Settings(BaseModel):
         None, "An Ed25519 key, its 32 bytes in base64; with it every mail is signed a second time."
     )
 
-    EMBEDDED: bool = setting(False, "Set by `make run`: one machine, and short durations.")
-    MAILBOX: bool = setting(False, "Set by `make run` when it catches all mail itself: /mailbox shows it.")
+    EMBEDDED: bool = setting(default=False, meaning="Set by `make run`: one machine, and short durations.")
+    MAILBOX: bool = setting(
+        default=False, meaning="Set by `make run` when it catches all mail itself: /mailbox shows it."
+    )
     DATA_DIR: Path = setting(
         "var", "Where the embedded mode keeps its database, mailbox and secret.", validate_default=True
     )

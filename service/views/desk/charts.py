@@ -50,17 +50,12 @@ class Bar(NamedTuple):
     width: float
 
 
-def columns(figures: Figures, right_to_left: bool) -> list[Column]:
+def columns(figures: Figures, *, right_to_left: bool) -> list[Column]:
     """Return the columns over time, leads on top of referrals."""
-    count = len(figures.periods)
-    highest = max((period.tally.total for period in figures.periods), default=0) or 1
-    return [
-        _column(period, index, count, MAX_HEIGHT / highest, figures.unit, right_to_left)
-        for index, period in enumerate(figures.periods)
-    ]
+    return [_column(figures, index, right_to_left=right_to_left) for index in range(len(figures.periods))]
 
 
-def bar(right_to_left: bool) -> Callable[[float], Bar]:
+def bar(*, right_to_left: bool) -> Callable[[float], Bar]:
     """Return the function that makes the bar of a share, from 0 to 1."""
 
     def of(share: float) -> Bar:
@@ -120,7 +115,9 @@ def duration(seconds: int | None) -> str:
     return "–" if seconds is None else span(seconds)
 
 
-def _column(period: Period, index: int, count: int, scale: float, unit: Unit, right_to_left: bool) -> Column:
+def _column(figures: Figures, index: int, *, right_to_left: bool) -> Column:
+    period, count = figures.periods[index], len(figures.periods)
+    scale = MAX_HEIGHT / (max(period.tally.total for period in figures.periods) or 1)
     slot = 100 / count
     middle = slot * (index + 0.5)
     middle = round(100 - middle if right_to_left else middle, 2)
@@ -135,7 +132,7 @@ def _column(period: Period, index: int, count: int, scale: float, unit: Unit, ri
         referrals_y=round(BASELINE - referrals, 1),
         referrals_height=referrals,
         total=period.tally.total,
-        label=_label(period, unit, count),
+        label=_label(period, figures.unit, count),
         labelled=index % -(-count // MAX_LABELS) == 0,
         on_phones=index % -(-count // MAX_LABELS_ON_PHONES) == 0,
     )

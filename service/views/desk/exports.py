@@ -19,13 +19,15 @@ At the beginning, and behind whatever else than a comma some spreadsheets divide
 """
 
 
-def to_csv(figures: Figures, with_requester: bool) -> bytes:
+def to_csv(figures: Figures, *, with_requester: bool) -> bytes:
     """Return the entries as CSV (RFC 4180), with the byte order mark by which spreadsheets know UTF-8."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow([*HEADER, "requester"] if with_requester else HEADER)
     for entry in figures.entries:
-        writer.writerow([escape_formula(str(cell)) for cell in _cells(entry, with_requester).values()])
+        writer.writerow(
+            [escape_formula(str(cell)) for cell in _cells(entry, with_requester=with_requester).values()]
+        )
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -63,7 +65,7 @@ def _period(period: Period) -> dict[str, object]:
     }
 
 
-def _cells(entry: Entry, with_requester: bool) -> dict[str, object]:
+def _cells(entry: Entry, *, with_requester: bool) -> dict[str, object]:
     cells = (
         entry.introduction,
         entry.day.isoformat(),

@@ -52,7 +52,9 @@ def index() -> ResponseReturnValue:
             form=form,
             status_filter=status_filter,
             filters=FILTERS,
-            results=overview.page(session, settings(), address, status_filter, now(), search, number),
+            results=overview.page(
+                session, settings(), address, status_filter, now(), search=search, number=number
+            ),
             is_empty=not overview.has_any(session, address),
         )
 

@@ -133,8 +133,8 @@ def _page(query: Query, figures: Figures | None) -> str:
         everyone=EVERYONE,
         min_timed_cases=MIN_TIMED_CASES,
         is_operator=bool((user := current_user()) and user.is_operator),
-        columns=charts.columns(figures, right_to_left) if figures else [],
-        bar=charts.bar(right_to_left),
+        columns=charts.columns(figures, right_to_left=right_to_left) if figures else [],
+        bar=charts.bar(right_to_left=right_to_left),
         charts=charts,
     )
 

@@ -96,5 +96,5 @@ def lapsed(_: desk.LinkLapsed) -> ResponseReturnValue:
 
 
 def _over(headline: str) -> str:
-    """What happened to a link, and the form to get another one."""
+    """Say what happened to a link, above the form to get another one."""
     return render_template("sign_in.html", form=SignInForm(), next=safe_next(""), headline=headline)

@@ -50,7 +50,7 @@ def answer(token: str) -> ResponseReturnValue:
             settings(),
             token,
             said == "yes",
-            form.shared(wording.is_asked_about_need(consent.introduction, consent.side)),
+            form.shared(has_need=wording.is_asked_about_need(consent.introduction, consent.side)),
             form.tell_requester.data,
             str(wording.consent_words(consent.introduction, consent.side)),
             now(),

@@ -40,12 +40,12 @@ class AnswerForm(Form):
 
     @classmethod
     def of(cls, consent: Consent) -> Self:
-        """The form as a party left it."""
+        """Fill the form as a party left it."""
         looking = {True: "yes", False: "no", None: None}[consent.looking]
         tells = consent.tells_requester
         return cls(phone=consent.phone, line=consent.line, looking=looking, tell_requester=tells)
 
-    def shared(self, has_need: bool) -> Shared:
-        """What goes on record; only the side with the need is asked whether it is looking."""
+    def shared(self, *, has_need: bool) -> Shared:
+        """Return what goes on record; only the side with the need is asked whether it is looking."""
         looking = {"yes": True, "no": False}.get(self.looking.data or "") if has_need else None
         return Shared(phone=text_of(self.phone), line=text_of(self.line), looking=looking)

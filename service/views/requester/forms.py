@@ -136,7 +136,7 @@ class RequestForm(Form):
 
     @classmethod
     def of(cls, asked: Introduction) -> Self:
-        """The form as an introduction was asked for, to ask for another one like it.
+        """Fill the form as an introduction was asked for, to ask for another one like it.
 
         But for the languages of the two, which they may have chosen themselves: that would tell who looked.
         """
@@ -163,7 +163,7 @@ class RequestForm(Form):
         return self._addresses_differ() and fits
 
     def to_request(self) -> Request:
-        """What was filled in, once `validate` has passed it."""
+        """Return what was filled in, once `validate` has passed it."""
         own = _role_or_none(self.requester_is.data)
         return Request(
             requester_name=text_of(self.requester_name),
@@ -207,7 +207,7 @@ class RequestForm(Form):
         return fits
 
     def title_of(self, field: Field) -> str:
-        """What a field is called by itself: both of the two have a "Name"."""
+        """Return what a field is called by itself: both of the two have a "Name"."""
         if field.name.startswith("a_"):
             return gettext("First person, %(label)s", label=field.label.text)
         if field.name.startswith("b_"):

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup, escape
 
-from service.language import wording
+from service.language import languages, wording
 from service.mail.flowed import unflowed
 from service.settings.timing import timing
 
@@ -20,7 +20,7 @@ URL = re.compile(r"(https?://[^\s<>\"]+)")
 
 def moment(at: datetime) -> str:
     """Format a moment in the zone that this installation shows."""
-    return wording.moment(at, settings().TIMEZONE)
+    return languages.moment(at, settings().TIMEZONE)
 
 
 def lead_and_quote(text: str) -> Markup:
@@ -75,6 +75,6 @@ def _variables() -> dict[str, Any]:
     return {
         "settings": settings(),
         "wording": wording,
-        "answer_within": wording.span(settings().ANSWER_WITHIN.total_seconds()),
-        "hold_for": wording.span(timing(settings()).hold.total_seconds()),
+        "answer_within": languages.span(settings().ANSWER_WITHIN.total_seconds()),
+        "hold_for": languages.span(timing(settings()).hold.total_seconds()),
     }
