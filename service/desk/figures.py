@@ -215,7 +215,7 @@ def _told_why(introduction: Introduction, reason: Reason) -> Why:
 
 
 def _reached(introduction: Introduction, entry: LedgerEntry) -> Iterator[tuple[Step, datetime]]:
-    """Yield the steps of a case and when it came to them; two yeses count only where the introduction left."""
+    """Yield the steps of a case and when it came to them; yeses count only where the introduction left."""
     if introduction.verified_at:
         yield Step.ASKED, introduction.verified_at
     if introduction.left_at:
