@@ -16,12 +16,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from types import FrameType
 
 import click
-from honcho.colour import get_colours  # type: ignore[import-untyped]
-from honcho.printer import Message, Printer  # type: ignore[import-untyped]
+from honcho.colour import get_colours
+from honcho.printer import Message, Printer
+
+from service.settings.clock import utc_now
 
 # Seconds that children have after SIGTERM: a worker finishes its mails, gunicorn its requests.
 PATIENCE = 8.0
@@ -86,7 +87,7 @@ class Children:
         assert process.stdout is not None  # noqa: S101 (for the type checker)
         with process.stdout as lines:
             for line in lines:
-                self._output.put(Message("line", line, datetime.now().astimezone(), name, colour))
+                self._output.put(Message("line", line, utc_now().astimezone(), name, colour))
 
     def when(self, happened: Callable[[], bool], text: str) -> None:
         """Print `text` as soon as `happened` says so, asked five times a second in the background."""

@@ -88,8 +88,9 @@ class Apps:
         """An application for these settings, which may differ in the relay's port, configured as if new."""
         lasting = frozenset(item for item in environ.items() if item[0] != "MAIL_PORT")
         key = (lasting, more_pages)
-        app, config = self._kept.pop(key, None) or self._make(environ, more_pages)
-        self._kept[key] = app, config
+        app, config = self._kept[key] = (
+            self._kept.pop(key) if key in self._kept else self._make(environ, more_pages)
+        )
         app.config.clear()
         app.config.update(config)
         return app
@@ -154,7 +155,7 @@ class Story:
     def mails(self, to: str) -> list[EmailMessage]:
         """What the relay accepted for one address, oldest first."""
         taken = [mail.data for mail in self.relay.messages if mail.recipients == (to,)]
-        return [email.message_from_bytes(data, policy=email.policy.default) for data in taken]  # type: ignore[misc]
+        return [email.message_from_bytes(data, policy=email.policy.default) for data in taken]
 
     def kinds(self, to: str) -> list[str]:
         """The kinds of the mails that the relay accepted for one address, oldest first."""
