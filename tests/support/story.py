@@ -63,6 +63,13 @@ class HandClock:
         self.now += timedelta(**by)
 
 
+class Browser(FlaskClient):
+    """A client that reads a page to its end, so that a file which is served is closed."""
+
+    def open(self, *args: Any, buffered: bool = True, **how: Any) -> TestResponse:
+        return super().open(*args, buffered=buffered, **how)
+
+
 MorePages = Callable[[Flask], None]
 
 
@@ -92,6 +99,7 @@ class Apps:
         if len(self._kept) == self.MOST:
             self._close(next(iter(self._kept)))
         app = create_app(load(environ))
+        app.test_client_class = Browser
         if more_pages:
             more_pages(app)
         engine = app.extensions["db"].engine
