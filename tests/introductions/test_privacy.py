@@ -254,7 +254,7 @@ def compare(
 def test_nothing_tells_a_from_b_or_a_no_from_silence(stage: Callable[[], Story]) -> None:
     looked = compare(stage, UNANSWERED)
     assert "Asked" in looked[167.9]["/desk"]
-    assert "Did not come about" in looked[168.2]["/desk"]
+    assert "Didn’t go ahead" in looked[168.2]["/desk"]
 
 
 def test_nor_where_no_reminders_are_allowed(stage: Callable[[], Story]) -> None:

@@ -246,7 +246,7 @@ def test_the_text_part_is_flowed_and_comes_out_as_it_was_written() -> None:
     shown = str(body.get_content()).split("\r\n")
     assert max(len(line) for line in shown if "https://" not in line) <= 78
     assert "-- " in shown
-    whole = "Nothing is shared unless you both say yes: not your address, and not your answer."
+    whole = "Nothing is shared unless you both say yes: not your address, not your answer."
     assert whole in part(message, "plain")
     assert not any(whole in line for line in shown)
 

@@ -172,14 +172,14 @@ def test_mails_that_can_be_helped_are_not_crowded_out_by_those_that_nobody_needs
         for number in range(6):
             session.add(copy_of(asked, MailKind.SUMMARY if number < 3 else MailKind.ASK, number + 10))
     page = look(story)
-    assert page.count("Send it once more") == page.count("summary → a, failed") == 2
+    assert page.count("Send it again") == page.count("summary → a, failed") == 2
     assert "ask → a" not in page
     assert "1 more mail can be sent once more; there is no room for it here." in page
     assert "3 mails failed that nobody needs any more." in page
     assert "not counted here" not in page
     monkeypatch.setattr(records, "LOOKED_AT", 4)
     page = look(story)
-    assert page.count("Send it once more") == 1
+    assert page.count("Send it again") == 1
     assert "2 older mails that failed are not counted here." in page
 
 
@@ -211,7 +211,7 @@ def test_the_queue_is_counted_by_how_far_its_mails_are(story: Story) -> None:
 
 
 def test_a_relay_in_trouble_and_what_waits_for_it_are_shown_until_it_is_over(story: Story) -> None:
-    assert "No mail is late." in look(story)
+    assert "No email is late." in look(story)
     story.relay.behave(banner="421 4.3.2 not now")
     story.request()
     page = look(story)
@@ -227,7 +227,7 @@ def test_a_relay_in_trouble_and_what_waits_for_it_are_shown_until_it_is_over(sto
     page = look(story)
     assert "in trouble" not in page
     assert "verify" not in page
-    assert "No mail is late." in page
+    assert "No email is late." in page
 
 
 def test_a_mail_that_was_held_back_is_shown_with_its_next_attempt(
@@ -297,7 +297,7 @@ def test_mails_to_the_operator_are_counted_with_the_command_that_prints_one(stor
 def test_a_report_is_shown_with_what_was_asked_and_not_with_who_reported_it(story: Story) -> None:
     story.ask()
     asked = look(story)
-    assert asked.count("Nothing here at the moment.") == 5
+    assert asked.count("Nothing here right now.") == 5
     wish(story, NATASHA, wishes.Wish.REPORT)
     page = look(story)
     assert "Report 1 about introduction 1" in page

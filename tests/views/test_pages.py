@@ -106,7 +106,7 @@ def reports(story: Story) -> list[Role]:
     ("wish", "headline", "later"),
     [
         ("not-from", "We will not write to you for Rita Quill again.", "for Rita Quill again, Linda Marsh."),
-        ("never", "We will not write to you again.", "We will not write to you again, Linda Marsh."),
+        ("never", "We won’t write to you again.", "We will not write to you again, Linda Marsh."),
         ("report", "Thank you for telling us.", "for Rita Quill again, Linda Marsh."),
     ],
 )
@@ -143,7 +143,7 @@ def test_a_requester_can_only_leave_altogether(story: Story) -> None:
     story.sweep(days=3)
     own = story.link(RITA, "/never/")
     assert wishes_on(story.client.get(own)) == ["never"]
-    assert "Shall we never write to you again?" in said(story.client.get(own))
+    assert "Never hear from us again?" in said(story.client.get(own))
     assert story.post(own, wish="report").status_code == 400
     assert reports(story) == []
 
@@ -193,7 +193,7 @@ def ask_slowly(story: Story) -> None:
 def test_an_answer_that_came_too_soon_is_told_kindly_above_the_form(wary: Story) -> None:
     ask_slowly(wary)
     page = wary.link(LINDA, "/a/")
-    quick = "That was very quick, so we have asked you once more by email. Nothing is recorded yet."
+    quick = "That was very quick, so we’ve asked you again by email. Nothing has been recorded yet."
     assert quick not in look(wary, LINDA, "/a/")
     assert wary.post(page, answer="yes").status_code == 303
     assert wary.consent(LINDA).state is ConsentState.ASKED
@@ -211,7 +211,7 @@ def test_a_request_confirmed_too_soon_gets_a_page_with_the_way_back(wary: Story)
     link = wary.link(RITA, "/r/")
     early = wary.post(link, action="verify")
     assert early.status_code == 409
-    assert "That was very quick: please press once more in a few seconds." in said(early)
+    assert "That was very quick: please press again in a few seconds." in said(early)
     assert f'href="{link}"' in early.text
     assert wary.introduction().state is State.UNVERIFIED
     wary.clock.advance(seconds=11)
@@ -346,7 +346,7 @@ def test_a_second_click_on_withdraw_leads_to_the_page_and_is_recorded_once(
         response = story.post(link, action="withdraw")
         assert (response.status_code, response.headers["Location"]) == (303, link)
     assert story.events().count("withdrawn") == 1
-    headline = "You withdrew this request." if verified else "This request is not open any more."
+    headline = "You withdrew this request." if verified else "This request is no longer open."
     assert headline in look(story, RITA, "/r/")
 
 

@@ -75,10 +75,10 @@ def test_the_result_tells_of_each_what_it_is_and_what_it_lacks(story: Story) -> 
         assert str(statement.why) in shown[number]
         for mark, (title, _) in MARKS.items():
             assert (f"<li>{title}</li>" in shown[number]) is (mark in statement.lacks)
-        assert ("It bears all five marks." in shown[number]) is (statement.kind is Kind.REFERRAL)
+        assert ("It has all five marks." in shown[number]) is (statement.kind is Kind.REFERRAL)
     assert "A lead, as you said." in shown[1]
-    assert "A referral. You said: a lead." in shown[2]
-    assert "A lead. You said: a referral." in shown[7]
+    assert "A referral. You said lead." in shown[2]
+    assert "A lead. You said referral." in shown[7]
     assert "A referral, as you said." in shown[8]
     for title, meaning in MARKS.values():
         assert f"<dt>{title}</dt><dd>{meaning}</dd>" in page
