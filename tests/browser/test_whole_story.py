@@ -68,7 +68,7 @@ def test_rita_introduces_linda_and_natasha_from_the_form_to_the_referral(page: P
     story.sweep(days=3)
     page.goto(story.link(NATASHA, "/f/"))
     page.get_by_role("button", name="Yes, we’re in touch").click()
-    headline(page, "Good to hear: you and Linda Marsh are in touch.")
+    headline(page, "Good to hear that you and Linda Marsh are in touch.")
     page.goto(story.link(RITA, "/r/"))
     headline(page, "Linda Marsh and Natasha Orlova are in touch.")
     assert story.introduction().state is State.CONFIRMED
@@ -90,8 +90,8 @@ def test_the_link_below_every_mail_leads_to_the_same_wishes(page: Page, story: S
     story.ask()
     page.goto(story.link(NATASHA, "/never/"))
     headline(page, "What would you like us to do?")
-    page.get_by_role("button", name="Nothing from Rita Quill again").click()
-    headline(page, "We will not write to you for Rita Quill again.")
+    page.get_by_role("button", name="No more from Rita Quill").click()
+    headline(page, "We won’t write to you for Rita Quill again.")
     assert story.consent(NATASHA).state is ConsentState.NO
 
 

@@ -69,7 +69,7 @@ def names(text: str) -> list[str]:
 
 def test_an_empty_desk_invites_to_the_first_request(desk: Story) -> None:
     text = page(enter(desk, OPERATOR), "/desk")
-    assert "You have not introduced anybody yet." in text
+    assert "You haven’t introduced anybody yet." in text
     assert "Search" not in text
 
 
@@ -244,7 +244,7 @@ def test_what_is_late_is_said_to_be(desk: Story) -> None:
     for path in ("/desk", "/desk/introductions/1", desk.link(RITA, "/r/")):
         assert late in page(rita, path)
         assert "ettled by Monday" not in page(rita, path).replace(late, "")
-        assert "it is settled" not in page(rita, path)
+        assert "It will be settled" not in page(rita, path)
 
 
 def test_a_question_that_is_late_is_said_to_be(desk: Story) -> None:
@@ -252,7 +252,7 @@ def test_a_question_that_is_late_is_said_to_be(desk: Story) -> None:
     rita = enter(desk)
     desk.clock.advance(days=4)
     for path in ("/desk", "/desk/introductions/1"):
-        assert "we should have asked both whether they are in touch" in page(rita, path)
+        assert "we should have asked both whether they’re in touch" in page(rita, path)
 
 
 def test_a_lead_that_nobody_confirmed_is_one_everywhere(desk: Story) -> None:
@@ -262,7 +262,7 @@ def test_a_lead_that_nobody_confirmed_is_one_everywhere(desk: Story) -> None:
     assert "Not confirmed" in page(rita, "/desk/ledger")
     for path in ("/desk/introductions/1", desk.link(RITA, "/r/")):
         assert "nobody confirmed it in time, so this is a lead" in page(rita, path)
-        assert "We ask once" not in page(rita, path)
+        assert "We’ll ask once" not in page(rita, path)
 
 
 @pytest.mark.parametrize("ending", ["undelivered", "came back, and over"])
@@ -271,7 +271,7 @@ def test_what_could_not_be_delivered_is_called_so_everywhere(desk: Story, ending
     rita = enter(desk)
     assert badge(rita) == "Couldn’t be delivered"
     assert "Couldn’t be delivered" in page(rita, "/desk/ledger")
-    assert "Natasha Orlova could not be reached by our mail." in page(rita)
+    assert "Our email couldn’t reach Natasha Orlova." in page(rita)
 
 
 # --- Who may look ---------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ def test_a_request_can_be_confirmed_and_taken_back_at_the_desk(desk: Story) -> N
     desk.request()
     rita = enter(desk)
     path = "/desk/introductions/2"
-    assert "Lapses on" in page(rita, "/desk")
+    assert "Expires on" in page(rita, "/desk")
     assert rita.post(path, data={"action": "verify"}).status_code == 303
     desk.sweep()
     assert desk.kinds(LINDA) == ["ask"]
@@ -394,13 +394,13 @@ def test_an_address_is_corrected_at_the_desk(desk: Story) -> None:
     desk.ask()
     bounce(desk, MailKind.ASK, NATASHA)
     rita = enter(desk)
-    assert "Natasha Orlova could not be reached." in page(rita)
+    assert "We couldn’t reach Natasha Orlova." in page(rita)
     assert press(rita, "correct", side="b", email="no address") == 422
     assert press(rita, "correct", side="b", email=LINDA) == 422
     assert press(rita, "correct", side="b", email=NEW) == 303
     desk.sweep()
     assert desk.kinds(NEW) == ["ask"]
-    assert "You corrected the address of Natasha Orlova." in page(rita)
+    assert "You corrected the address for Natasha Orlova." in page(rita)
     assert f'value="{NEW}"' in page(rita, "/?copy=1")
 
 
@@ -411,7 +411,7 @@ def test_the_reminder_leaves_now_and_once(desk: Story) -> None:
     desk.sweep(hours=2)
     assert "Anyone who hasn’t answered gets one reminder." in page(rita)
     assert press(rita, "remind") == 303
-    assert "Whoever has not answered" not in page(rita)
+    assert "Anyone who hasn’t answered" not in page(rita)
     # A second click finds it done.
     assert press(rita, "remind") == 303
     desk.sweep()
@@ -465,16 +465,16 @@ def test_the_timeline_and_the_marks_tell_more_once_they_are_introduced(desk: Sto
     assert "Shown once they’re introduced" not in page(rita)
     assert page(rita).count('<span class="borne">Yes</span>') == 5
     assert evidence(rita) == {
-        "Actively sought": "Linda Marsh said so on the answer page.",
-        "Introduced": "The introduction was accepted for both by Monday, 2 March 2026, 09:11 UTC.",
+        "Actively sought": "Linda Marsh said so when answering.",
+        "Introduced": "The introduction was accepted for delivery to both by Monday, 2 March 2026, 09:11 UTC.",
         "Both expect it": "Both had said yes before the introduction was sent.",
     }
-    assert "we ask both whether they are in touch" in page(rita)
+    assert "we’ll ask both whether they’re in touch" in page(rita)
     desk.sweep(days=4)
     assert "We asked both whether they’re in touch." in page(rita)
-    assert "A later one counts as well." in page(rita, "/desk")
+    assert "A later one still counts." in page(rita, "/desk")
     desk.sweep(days=40)
-    assert "it is a lead for now" in page(rita)
+    assert "it’s a lead for now" in page(rita)
     desk.post(desk.link(LINDA, "/f/"), answer="yes")
     assert "Confirmed: a referral" in page(rita)
 
@@ -531,7 +531,7 @@ def test_a_copy_of_an_open_introduction_says_that_one_of_the_two_must_be_somebod
     play, stands, _ = PLAYS[moment]
     play(desk)
     is_open = stands in (Standing.ASKED, Standing.UNREACHED) or moment == "withdrawn by a party"
-    hint = "You are asking these two already."
+    hint = "You’re already asking these two."
     rita = enter(desk) if moment not in ("unverified", "lapsed") else desk.client
     assert (hint in page(rita, "/?copy=1")) == is_open
     assert hint not in page(rita, "/")

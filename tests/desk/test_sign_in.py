@@ -502,7 +502,7 @@ def test_nobody_elsewhere_can_press_a_button_of_the_desk(desk: Story, path: str)
     before = rows(desk.db)
     response = olga.post(link if path == "the link" else path, data={"email": RITA})
     assert response.status_code == 400
-    assert "Please press the button once more" in response.text
+    assert "Please press the button again" in response.text
     assert rows(desk.db) == before
     assert OPERATOR in seen_by(olga)
 

@@ -98,7 +98,7 @@ def test_once_it_has_left_there_is_no_letter_to_look_at(story: Story) -> None:
 def test_after_an_answer_the_page_says_what_comes_next_and_how_to_take_it_back(story: Story) -> None:
     story.ask()
     story.answer(LINDA, "yes")
-    assert "what comes next reaches you by email" in shown(story, LINDA)
+    assert "we’ll email you when there’s news" in shown(story, LINDA)
     assert "Take my answer back" in shown(story, LINDA)
     story.answer(LINDA, "no")
     assert story.consent(LINDA).state is ConsentState.NO
