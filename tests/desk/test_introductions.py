@@ -164,8 +164,8 @@ PLAYS: dict[str, tuple[Any, Standing, Show]] = {
         Standing.UNCONFIRMED,
         Show.INTRODUCED,
     ),
-    "undelivered": (lambda story: season.undelivered(story), Standing.UNDELIVERED, Show.NOTHING),
-    "came back": (lambda story: come_back(story), Standing.INTRODUCED, Show.INTRODUCED),
+    "undelivered": (season.undelivered, Standing.UNDELIVERED, Show.NOTHING),
+    "came back": (come_back, Standing.INTRODUCED, Show.INTRODUCED),
     "came back, and over": (
         lambda story: (come_back(story), story.sweep(days=4), story.sweep(days=40)),
         Standing.UNDELIVERED,
@@ -466,7 +466,7 @@ def test_the_timeline_and_the_marks_tell_more_once_they_are_introduced(desk: Sto
     assert page(rita).count('<span class="borne">Yes</span>') == 5
     assert evidence(rita) == {
         "Actively sought": "Linda Marsh said so when answering.",
-        "Introduced": "The introduction was accepted for delivery to both by Monday, 2 March 2026, 09:11 UTC.",
+        "Introduced": "Both copies were accepted for delivery by Monday, 2 March 2026, 09:11 UTC.",
         "Both expect it": "Both had said yes before the introduction was sent.",
     }
     assert "we’ll ask both whether they’re in touch" in page(rita)

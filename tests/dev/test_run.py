@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 import pytest
 from aiosmtpd.smtp import Envelope
-from honcho.environ import parse_procfile  # type: ignore[import-untyped]
+from honcho.environ import parse_procfile
 
 from service import dev as embedded
 from service.dev import CannotRun, mailbox
@@ -618,7 +618,7 @@ def test_when_a_process_dies_all_of_them_stop_and_it_is_named(run: Run) -> None:
     beat = next(process for process in family if "beat" in process.cmdline())
     beat.kill()
     assert run.process.wait(20) == 1
-    wait_for(lambda: "“beat” ended by itself" in run.output, "the sentence", 5)
+    wait_for(lambda: "“beat” stopped unexpectedly" in run.output, "the sentence", 5)
     _, alive = psutil.wait_procs(family, timeout=5)
     assert alive == []
 

@@ -118,11 +118,11 @@ def test_what_no_page_of_ours_sends_is_refused(story: Story, fields: dict[str, s
 def test_a_failed_mail_is_shown_with_what_the_relay_said_and_retry_really_sends_it(story: Story) -> None:
     mail = fail_linda(story)
     page = look(story)
-    assert f"Mail {mail} of introduction 1" in page
+    assert f"Email {mail} of introduction 1" in page
     assert "receipt → a, failed" in page
     assert "550 5.7.1 not here" in page
     assert story.kinds(LINDA) == ["ask"]
-    assert f"Mail {mail} is queued again" in press(story, "retry", mail=str(mail))
+    assert f"Email {mail} is queued again" in press(story, "retry", mail=str(mail))
     story.sweep()
     assert story.kinds(LINDA) == ["ask", "receipt"]
     assert story.outbox(MailKind.RECEIPT, LINDA)[0].state is MailState.SENT
@@ -136,7 +136,7 @@ def test_of_a_request_of_their_own_an_operator_learns_no_answer(story: Story) ->
     story.sweep()
     [mail] = story.outbox(MailKind.RECEIPT, LINDA)
     page = look(story)
-    assert f"Mail {mail.id} of introduction 1" in page
+    assert f"Email {mail.id} of introduction 1" in page
     for tells in ("receipt", "→ a", "not here", LINDA, "Linda"):
         assert tells not in page
 
@@ -146,7 +146,7 @@ def test_a_mail_that_left_or_never_was_is_left_alone_and_said_so(story: Story, m
     story.ask()
     number = story.outbox(MailKind.ASK, LINDA)[0].id if mail == "sent" else 4711
     before = rows(story.db)
-    assert f"Mail {number} was left alone" in press(story, "retry", mail=str(number))
+    assert f"Email {number} was left alone" in press(story, "retry", mail=str(number))
     assert rows(story.db) == before
 
 
@@ -264,7 +264,7 @@ def test_a_mail_that_arrived_and_could_not_be_read_is_shown_without_its_token(st
     assert "lmtp → bounce, failed, 10×" in page
     assert "lmtp → bounce, waiting, 3×" in page
     assert page.count("lmtp → bounce") == 2
-    assert "The oldest mail that arrived and was not read yet came on Monday" in page
+    assert "The oldest incoming email that hasn’t been read yet arrived on Monday" in page
     assert "sEcReT" not in page
     assert LINDA not in page
 

@@ -33,11 +33,11 @@ def refuses(connection: Connection, statement: str, **values: object) -> bool:
     with connection.begin() as transaction:
         try:
             connection.execute(text(statement), values)
-            return False
         except IntegrityError:
             return True
         finally:
             transaction.rollback()
+    return False
 
 
 @pytest.mark.parametrize("yeses", [(), (LINDA,), (NATASHA,)])

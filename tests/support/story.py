@@ -81,7 +81,7 @@ class Story:
     def mails(self, to: str) -> list[EmailMessage]:
         """What the relay accepted for one address, oldest first."""
         taken = [mail.data for mail in self.relay.messages if mail.recipients == (to,)]
-        return [email.message_from_bytes(data, policy=email.policy.default) for data in taken]  # type: ignore[misc]
+        return [email.message_from_bytes(data, policy=email.policy.default) for data in taken]
 
     def kinds(self, to: str) -> list[str]:
         """The kinds of the mails that the relay accepted for one address, oldest first."""
