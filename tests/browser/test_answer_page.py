@@ -13,6 +13,8 @@ from tests.support.story import LINDA, NATASHA, Story
 
 from .site import PHONE, visiting
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 30_000
 """Bytes of the page with everything it fetches, uncompressed."""
 TEXTS = ("need", "a_blurb", "b_blurb", "a_endorsement", "b_endorsement")

@@ -13,6 +13,8 @@ from tests.support.story import Story
 from .site import PHONE, visiting
 from .walk import walk
 
+pytestmark = pytest.mark.slow
+
 GRAVE = ("serious", "critical")
 
 CONTROLS = """() => [...document.querySelectorAll('a[href], button, summary, input, select, textarea')]

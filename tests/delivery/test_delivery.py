@@ -16,6 +16,8 @@ from service.sweep import tick_due
 from tests.support.smtp_server import DROP, TAKE_AND_DROP, TAKE_AND_HANG, Fault, FaultySmtp, server_context
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
 
+pytestmark = pytest.mark.both_databases
+
 LATER = {"hours": 3}
 
 

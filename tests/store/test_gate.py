@@ -12,6 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from service.lifecycle import MailKind
 from tests.support.story import LINDA, NATASHA, Story
 
+pytestmark = pytest.mark.both_databases
+
 INSERT = """
 INSERT INTO outbox (introduction_id, kind, "to", recipient, round, message_id, tag, body, gate_a, gate_b,
                     state, created_at, due_at, useful_until, attempts, handovers, reply)
