@@ -37,10 +37,10 @@ def need_lead(introduction: Introduction, role: Role) -> str:
     """Return what stands before the need when ``role`` reads it."""
     other = introduction.other(role).name
     if introduction.need_of is Need.BOTH:
-        return gettext("It is about something you and %(other)s both need:", other=other)
+        return gettext("It’s about something you and %(other)s both need:", other=other)
     if _has_need(introduction, role):
-        return gettext("It is about something you need:")
-    return gettext("It is about something %(other)s needs:", other=other)
+        return gettext("It’s about something you need:")
+    return gettext("It’s about something %(other)s needs:", other=other)
 
 
 def need_title(introduction: Introduction) -> str:
@@ -54,9 +54,9 @@ def need_title(introduction: Introduction) -> str:
 def first_writer_line(introduction: Introduction) -> str:
     """Who writes first, for both sides to read."""
     if introduction.first_writer is FirstWriter.EITHER:
-        return gettext("Whoever gets to it first writes first.")
+        return gettext("Either of you can write first.")
     name = introduction.consent(Role(introduction.first_writer.value)).name
-    return gettext("%(name)s writes first.", name=name)
+    return gettext("%(name)s will write first.", name=name)
 
 
 def is_asked_about_need(introduction: Introduction, role: Role) -> bool:
@@ -108,7 +108,8 @@ def consent_words(introduction: Introduction, role: Role) -> ConsentWords:
         _about_you(introduction, role),
         _what_a_yes_shares(introduction, role),
         gettext(
-            "If either of you says no, or says nothing, nothing is shared, and nobody is told who said what."
+            "If either of you says no, or doesn’t answer, nothing is shared, and nobody is told who said "
+            "what."
         ),
     )
 
@@ -143,11 +144,11 @@ def told_about_you(introduction: Introduction, role: Role) -> str:
     requester = introduction.requester_name
     if introduction.requester_is:
         return gettext(
-            "The introduction will say this about you, in the words of %(requester)s:",
+            "The introduction will say this about you, written by %(requester)s:",
             requester=requester,
         )
     return gettext(
-        "%(other)s is told your name, the need, and this about you, in the words of %(requester)s:",
+        "We tell %(other)s your name, what is needed, and this about you, written by %(requester)s:",
         other=introduction.other(role).name,
         requester=requester,
     )
@@ -157,17 +158,16 @@ def _what_a_yes_shares(introduction: Introduction, role: Role) -> str:
     you, other = introduction.consent(role), introduction.other(role).name
     if introduction.cc_requester and not introduction.requester_is:
         shared = gettext(
-            "If both of you say yes, one email introduces you to each other. In it %(other)s and "
-            "%(requester)s will see your name, your address %(address)s, the words above, and whatever "
-            "you add below.",
+            "If you both say yes, one email introduces you to each other. In it, %(other)s and %(requester)s "
+            "will see your name, your address %(address)s, the words above, and anything you add below.",
             other=other,
             requester=introduction.requester_name,
             address=you.email,
         )
     else:
         shared = gettext(
-            "If both of you say yes, one email introduces you to each other. In it %(other)s will see "
-            "your name, your address %(address)s, the words above, and whatever you add below.",
+            "If you both say yes, one email introduces you to each other. In it, %(other)s will see your "
+            "name, your address %(address)s, the words above, and anything you add below.",
             other=other,
             address=you.email,
         )
@@ -179,15 +179,15 @@ def what_a_reply_shares(introduction: Introduction, role: Role) -> str:
     you, other = introduction.consent(role), introduction.other(role).name
     if introduction.cc_requester and not introduction.requester_is:
         return gettext(
-            "If both of you say yes, one email introduces you to each other. In it %(other)s and "
-            "%(requester)s will see your name, your address %(address)s, and the words above.",
+            "If you both say yes, one email introduces you to each other. In it, %(other)s and %(requester)s "
+            "will see your name, your address %(address)s, and the words above.",
             other=other,
             requester=introduction.requester_name,
             address=you.email,
         )
     return gettext(
-        "If both of you say yes, one email introduces you to each other. In it %(other)s will see "
-        "your name, your address %(address)s, and the words above.",
+        "If you both say yes, one email introduces you to each other. In it, %(other)s will see your name, "
+        "your address %(address)s, and the words above.",
         other=other,
         address=you.email,
     )
@@ -199,8 +199,8 @@ def order_line(introduction: Introduction) -> str:
         return ""
     first = Role.A if introduction.order is Order.A_FIRST else Role.B
     return gettext(
-        "%(first)s is asked first, and %(second)s only after a yes. "
-        "Nobody learns more than that before the end.",
+        "We ask %(first)s first, and %(second)s only after a yes. Nobody learns more than that until it’s "
+        "over.",
         first=introduction.consent(first).name,
         second=introduction.other(first).name,
     )

@@ -623,7 +623,7 @@ def test_when_a_process_dies_all_of_them_stop_and_it_is_named(run: Run) -> None:
     beat = eventually(lambda: [one for one in run.family() if "beat" in one.cmdline()], PATIENCE, "beat")[0]
     beat.kill()
     assert run.process.wait(PATIENCE) == 1
-    eventually(lambda: "“beat” ended by itself" in run.output, PATIENCE, "the sentence")
+    eventually(lambda: "“beat” stopped unexpectedly" in run.output, PATIENCE, "the sentence")
     _, alive = psutil.wait_procs(family, PATIENCE)
     assert alive == []
 

@@ -43,11 +43,11 @@ def correct(token: str) -> CorrectionForm | None:
         with database().transaction() as session:
             introductions.correct(session, settings(), token, side, email, now())
     except introductions.SameAddress:
-        form.complain(gettext("This address is already part of this introduction. Please give another one."))
+        form.complain(gettext("This address is already part of this introduction. Please use another one."))
         return form
     except limits.CannotBeAsked:
         form.complain(
-            gettext("This address cannot be asked at the moment. We cannot say more; nothing new was sent.")
+            gettext("This address can’t be asked right now. We can’t say more; nothing new was sent.")
         )
         return form
     return None
