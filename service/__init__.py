@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flas
     from . import views  # noqa: PLC0415 (whoever imports a module of ours alone needs no pages)
 
     settings = settings or _load()
-    app = TwoYes(__name__, template_folder="../templates/pages", static_folder="views/static")
+    app = TwoYes(__name__, template_folder="templates/pages", static_folder="views/static")
     app.config.update(
         SETTINGS=settings,
         CLOCK=clock,
