@@ -32,11 +32,13 @@ class Group(click.Group):
             context.exit(1)
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            click.echo(f"The database of DATABASE_URL cannot be used: {reason}. Was it migrated?", err=True)
+            message = f"The database in DATABASE_URL cannot be used: {reason}. Has it been migrated?"
+            click.echo(message, err=True)
             context.exit(1)
 
 
 @click.group(cls=Group)
+@click.version_option(package_name="twoyes", message="twoyes %(version)s")
 def main() -> None:
     """TwoYes sends an introduction only after two yeses."""
 

@@ -31,7 +31,7 @@ def open_database() -> Database:
     except ValueError as error:
         raise SettingsError(f"DATABASE_URL: {error}.") from None
     if missing := missing_file(url):
-        raise CannotRun(f"There is no file {missing}, see DATABASE_URL; twoyes migrate makes it.")
+        raise CannotRun(f"There is no file {missing} (see DATABASE_URL); twoyes migrate creates it.")
     return Database(url)
 
 

@@ -34,7 +34,7 @@ def run() -> None:
 
 @click.command()
 def demo() -> None:
-    """Play four stories through HTTP and SMTP and print the ledger they end in."""
+    """Play four stories over HTTP and SMTP, and print the ledger they end in."""
     from service.dev.demo import play
 
     play()
@@ -76,7 +76,7 @@ def inbound(context: click.Context, sender: str | None, recipients: tuple[str, .
 
 @click.command()
 def sweep() -> None:
-    """Do everything that is due once, for cron; the workers do it by themselves."""
+    """Do everything that is due, once, for cron; workers do it on their own."""
     settings = load_settings()
     sweep_once(Database(settings.DATABASE_URL), settings, utc_now)
 

@@ -30,9 +30,9 @@ MARK_COLUMNS = {
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-@click.option("--history", is_flag=True, help="Include the entries that a later one superseded.")
+@click.option("--history", is_flag=True, help="Include entries that later ones replaced.")
 def ledger(*, as_json: bool, history: bool) -> None:
-    """Print the ledger: what every introduction came to, referral or lead."""
+    """Print the ledger: what became of every introduction, referral or lead."""
     with open_database().reading() as session:
         entries = records.ledger(session, history=history)
     if as_json:
@@ -50,14 +50,14 @@ def ledger(*, as_json: bool, history: bool) -> None:
                 )
                 for entry in entries
             ],
-            "No introduction has come to anything yet.",
+            "The ledger is empty: no introduction has ended yet.",
         )
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def mails(context: click.Context) -> None:
-    """List the mails that failed, or of which nobody can know whether they arrived."""
+    """List the mails that failed or may not have arrived."""
     if context.invoked_subcommand:
         return
     with open_database().reading() as session:
@@ -66,13 +66,13 @@ def mails(context: click.Context) -> None:
             for row in records.failed_mails(session)
         ]
     head = ("mail", "introduction", "kind", "to", "state", "what the relay said")
-    print_table(head, rows, "No mail failed, and none is in doubt.")
+    print_table(head, rows, "No mail has failed, and none is in doubt.")
 
 
 @mails.command()
 @click.argument("mail_id", type=NUMBER)
 def retry(mail_id: int) -> None:
-    """Try the failed or unknown mail MAIL_ID once more."""
+    """Try the failed or unknown mail MAIL_ID again."""
     try:
         with open_database().transaction() as session:
             retry_by_hand(session, mail_id, utc_now())
@@ -84,11 +84,11 @@ def retry(mail_id: int) -> None:
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, from the newest on."
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, newest first."
 )
 @click.pass_context
 def received(context: click.Context, *, as_json: bool, limit: int) -> None:
-    """List the latest mails that arrived, and what they came to."""
+    """List the latest incoming mails and what became of them."""
     if context.invoked_subcommand:
         return
     with open_database().reading() as session:
@@ -100,17 +100,19 @@ def received(context: click.Context, *, as_json: bool, limit: int) -> None:
         for row in rows:
             row["received_at"] = row["received_at"][:16].replace("T", " ")
         cells = [[str(row[column]) for column in columns] for row in rows]
-        print_table(("mail", "arrived", "way", "for", "outcome", "attempts"), cells, "No mail arrived yet.")
+        print_table(
+            ("mail", "arrived", "way", "for", "outcome", "attempts"), cells, "No mail has arrived yet."
+        )
 
 
 @received.command()
 @click.argument("mail_id", type=NUMBER)
 def show(mail_id: int) -> None:
-    """Print the mail MAIL_ID as it arrived, as long as it is kept (INBOUND_KEEP)."""
+    """Print the mail MAIL_ID as it arrived, while it is kept (INBOUND_KEEP)."""
     with open_database().reading() as session:
         raw = records.raw_mail(session, mail_id)
     if raw is None:
-        raise CannotRun(f"There is no mail {mail_id}, or it is not kept any more.")
+        raise CannotRun(f"There is no mail {mail_id}, or it is no longer kept.")
     if sys.stdout.isatty():
         # Anybody may write such a mail, and a terminal obeys what stands in it.
         text = raw.decode("utf-8", "replace")
@@ -130,7 +132,7 @@ def reports(context: click.Context) -> None:
             (str(row.id), str(row.introduction_id), row.side, row.requester_address, f"{row.reported_at:%F}")
             for row in records.standing_reports(session)
         ]
-    print_table(("report", "introduction", "side", "requester", "reported"), rows, "No report stands.")
+    print_table(("report", "introduction", "side", "requester", "reported"), rows, "No open reports.")
 
 
 @reports.command()
@@ -141,7 +143,7 @@ def dismiss(report_id: int) -> None:
         with open_database().transaction() as session:
             wishes.dismiss_report(session, report_id, utc_now())
     except wishes.UnknownReport:
-        raise CannotRun(f"There is no report {report_id} that still stands.") from None
+        raise CannotRun(f"There is no open report {report_id}.") from None
     click.echo(f"Report {report_id} is dismissed.")
 
 

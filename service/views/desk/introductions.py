@@ -34,7 +34,7 @@ FILTERS = {
     StatusFilter.UNREACHED: lazy_gettext("Not reached"),
     StatusFilter.INTRODUCED: lazy_gettext("Introduced"),
     StatusFilter.REFERRALS: lazy_gettext("Referrals"),
-    StatusFilter.NOTHING: lazy_gettext("Did not come about"),
+    StatusFilter.NOTHING: lazy_gettext("Didn’t go ahead"),
 }
 
 
@@ -93,7 +93,7 @@ def act(id: int) -> ResponseReturnValue:
 @pages.errorhandler(CSRFError)
 def expired(_: CSRFError) -> ResponseReturnValue:
     """Say that the form was open for long, or in a browser without cookies; nothing typed is lost here."""
-    next_step = gettext("Nothing was changed.")
+    next_step = gettext("Nothing has changed.")
     return render_template("error.html", headline=EXPIRED, next_step=next_step, is_good=True), 400
 
 

@@ -24,7 +24,7 @@ class AnswerForm(Form):
         render_kw={"autocomplete": "tel", "type": "tel", "inputmode": "tel"},
     )
     line = TextAreaField(
-        lazy_gettext("A line of your own"),
+        lazy_gettext("A note of your own"),
         [FreeText(free_text.check_text, free_text.LINE_LENGTH)],
         filters=[free_text.tidy],
         render_kw={"rows": 3},
@@ -32,7 +32,7 @@ class AnswerForm(Form):
     looking = RadioField(
         lazy_gettext("Are you looking for this now?"),
         choices=choices(
-            {"yes": lazy_gettext("Yes, I am looking now"), "no": lazy_gettext("No, not at the moment")}
+            {"yes": lazy_gettext("Yes, I’m looking now"), "no": lazy_gettext("No, not at the moment")}
         ),
         validate_choice=False,
     )

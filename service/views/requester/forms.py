@@ -35,7 +35,9 @@ class RequestForm(Form):
     requester_name = name_field(lazy_gettext("Your name"), render_kw={"autocomplete": "name"})
     requester_email = email_field(
         lazy_gettext("Your email address"),
-        description=lazy_gettext("We send you a link first. Nothing goes to anyone else before you confirm."),
+        description=lazy_gettext(
+            "We’ll send you a link first. Nothing goes to anyone else until you confirm."
+        ),
         render_kw={"autocomplete": "email", "type": "email", "inputmode": "email"},
     )
     requester_is = radio_field(
@@ -43,8 +45,8 @@ class RequestForm(Form):
         (NEITHER, "a", "b"),
         {
             NEITHER: lazy_gettext("No, I know them both"),
-            "a": lazy_gettext("Yes, I am the first person"),
-            "b": lazy_gettext("Yes, I am the second person"),
+            "a": lazy_gettext("Yes, I’m the first person"),
+            "b": lazy_gettext("Yes, I’m the second person"),
         },
         NEITHER,
     )
@@ -55,13 +57,13 @@ class RequestForm(Form):
     )
     a_language = language_field(lazy_gettext("Which language do they read?"), SkipOwnSide())
     a_blurb = text_field(
-        lazy_gettext("What may the second person be told about them?"),
+        lazy_gettext("What may we tell the second person about them?"),
         OptionalOnOwnSide(),
         Required(lazy_gettext("Please say in a sentence who this is.")),
         description=lazy_gettext("A sentence or two on who they are and what they do."),
     )
     a_endorsement = text_field(
-        lazy_gettext("How do you know them, and what do you vouch for?"),
+        lazy_gettext("How do you know them, and what can you vouch for?"),
         SkipOwnSide(),
         description=lazy_gettext("In your own words. We never write this for you."),
     )
@@ -72,13 +74,13 @@ class RequestForm(Form):
     )
     b_language = language_field(lazy_gettext("Which language do they read?"), SkipOwnSide())
     b_blurb = text_field(
-        lazy_gettext("What may the first person be told about them?"),
+        lazy_gettext("What may we tell the first person about them?"),
         OptionalOnOwnSide(),
         Required(lazy_gettext("Please say in a sentence who this is.")),
         description=lazy_gettext("A sentence or two on who they are and what they do."),
     )
     b_endorsement = text_field(
-        lazy_gettext("How do you know them, and what do you vouch for?"),
+        lazy_gettext("How do you know them, and what can you vouch for?"),
         SkipOwnSide(),
         description=lazy_gettext("In your own words. We never write this for you."),
     )
@@ -86,7 +88,7 @@ class RequestForm(Form):
     need = text_field(
         lazy_gettext("What is needed?"),
         Required(lazy_gettext("Please say what is needed: a product, a service, a piece of advice.")),
-        description=lazy_gettext("Both will read this before they answer, with each other’s name."),
+        description=lazy_gettext("Both read this, and each other’s name, before they answer."),
     )
     need_of = radio_field(
         lazy_gettext("Whose need is it?"),
@@ -94,19 +96,19 @@ class RequestForm(Form):
         {
             "a": lazy_gettext("The first person’s"),
             "b": lazy_gettext("The second person’s"),
-            "both": lazy_gettext("Both have it"),
+            "both": lazy_gettext("Both of them"),
         },
         None,
     )
     sought = radio_field(
-        lazy_gettext("Are they looking for it now, as far as you know?"),
+        lazy_gettext("As far as you know, are they looking for it now?"),
         Sought,
-        {"yes": lazy_gettext("Yes"), "no": lazy_gettext("No"), "unsure": lazy_gettext("I am not sure")},
+        {"yes": lazy_gettext("Yes"), "no": lazy_gettext("No"), "unsure": lazy_gettext("I’m not sure")},
         "unsure",
     )
 
     order = radio_field(
-        lazy_gettext("Who is asked first?"),
+        lazy_gettext("Who should we ask first?"),
         Order,
         {
             "together": lazy_gettext("Both at once"),
@@ -116,17 +118,17 @@ class RequestForm(Form):
         "together",
     )
     first_writer = radio_field(
-        lazy_gettext("Who writes first once they are introduced?"),
+        lazy_gettext("Who writes first once they’re introduced?"),
         FirstWriter,
         {
             "a": lazy_gettext("The first person"),
             "b": lazy_gettext("The second person"),
-            "either": lazy_gettext("Whoever gets to it first"),
+            "either": lazy_gettext("Either of them"),
         },
         "either",
     )
     reminders = BooleanField(
-        lazy_gettext("One reminder may be sent to whoever has not answered"),
+        lazy_gettext("Send one reminder to anyone who hasn’t answered"),
         default=True,
         false_values=FALSE_VALUES,
     )
@@ -237,5 +239,5 @@ def _role_or_none(word: str) -> Role | None:
 
 def _same_address(email: str, requester_email: str | None) -> str:
     if canonical(email) == canonical(requester_email or ""):
-        return gettext("This is your own address. If you are one of the two, please say so above.")
-    return gettext("Both people have the same address here. An introduction needs two.")
+        return gettext("This is your own address. If you’re one of the two, please say so above.")
+    return gettext("Both people have the same address here. An introduction takes two.")
