@@ -124,10 +124,10 @@ def bounce(story: Story, address: str) -> None:
     from service.lifecycle import Failed, MailKind, Role
 
     assert story.consent(address).side is Role.B
-    with story.db.transaction() as session:
-        introduction = decisions.lock(session, story.introduction().id)
+    with story.writing() as context:
+        introduction = decisions.lock(context.session, story.introduction().id)
         command = Failed(MailKind.ASK, Role.B, "550 5.1.1 no such user")
-        decisions.apply(session, story.settings, introduction, command, story.clock())
+        decisions.apply(context, introduction, command)
 
 
 def test_links_of_an_older_key_work_while_it_is_a_fallback(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, abort, g, request
 
-from service.introductions.links import by_never_link
 from service.language.languages import LANGUAGES, direction, spoken
 from service.lifecycle import Role
-from service.mail.tokens import BadLink, Link, Tokens
 from service.store.models import Consent, Introduction, OutboxMail, SignIn
 
-from .common import database, settings
+from .common import settings
+
+Addressed = Introduction | Consent | SignIn | OutboxMail
+"""What a link or a mail leads to: each was made for somebody, who reads one language."""
 
 
 def language() -> str:
@@ -23,29 +22,17 @@ def language() -> str:
     return _asked_for() or g.get("language") or _browsers() or settings().LANGUAGE
 
 
-def of_reader(read: Callable[[Tokens, str], Link], row: type[Any]) -> Callable[[], None]:
-    """What a blueprint of signed links does before each request: it learns its reader's language.
-
-    That is the language of whoever the link was made for, even when a newer one has taken its place.
-    """
-
-    def learn() -> None:
-        try:
-            link = read(Tokens(settings().secret_keys), (request.view_args or {}).get("token", ""))
-        except BadLink:
-            # The page itself says so, in the browser's language.
-            return
-        with database().reading() as session:
-            g.language = _language_of(session.get(row, link.id))
-
-    return learn
-
-
-def of_recipient() -> None:
-    """The same where the link was made for whoever got a mail."""
-    with suppress(BadLink), database().reading() as session:
-        mail = by_never_link(session, settings(), (request.view_args or {}).get("token", ""))
-        g.language = _language_of(mail)
+def speak_to(reader: Addressed | None) -> None:
+    """Have this page speak the language of whoever a link was made for."""
+    match reader:
+        case Introduction():
+            g.language = reader.requester_language
+        case OutboxMail(to=Role.REQUESTER):
+            g.language = reader.case.requester_language
+        case OutboxMail():
+            g.language = reader.case.consent(reader.to).language
+        case Consent() | SignIn():
+            g.language = reader.language
 
 
 def chosen() -> str:
@@ -71,21 +58,6 @@ def _browsers() -> str | None:
     """The first of our languages in the browser's order; whoever reads de-AT before en reads our de."""
     wanted = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality)
     return next((tag for tag in wanted if tag in LANGUAGES), None)
-
-
-def _language_of(row: Introduction | Consent | SignIn | OutboxMail | None) -> str | None:
-    match row:
-        case Consent():
-            return row.language
-        case Introduction():
-            return row.requester_language
-        case SignIn():
-            return row.language
-        case OutboxMail(to=Role.REQUESTER):
-            return row.case.requester_language
-        case OutboxMail():
-            return row.case.consent(row.to).language
-    return None
 
 
 def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
