@@ -1,4 +1,4 @@
-"""The Celery application: the tasks that follow the answers and the clock, and beat's table."""
+"""The Celery application: thin tasks that follow the answers and the clock."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ def _quieten(**_: object) -> None:
 
 @signals.worker_process_init.connect
 def _start_child(**_: object) -> None:
-    """A forked child opens connections of its own, and sweeps by itself while the broker is away."""
+    """Have a forked child open connections of its own, and sweep by itself while the broker is away."""
     flask_app.extensions["db"].dispose()
     Sweeper(flask_app.extensions["db"], flask_app.config["SETTINGS"], flask_app.config["CLOCK"]).start()

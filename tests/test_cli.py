@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dkim
 import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from honcho.environ import parse_procfile  # type: ignore[import-untyped]
+from honcho.environ import parse_procfile
 from sqlalchemy import update
 
 from service.cli import main
@@ -182,7 +183,8 @@ def test_several_recipients_may_be_named_and_a_sender_may_be_empty(story: Story,
 @pytest.mark.usefixtures("with_domain")
 @pytest.mark.parametrize("header", ["Delivered_To", "X_Original_To", "X_Envelope_To"])
 def test_without_a_recipient_the_mail_says_it(story: Story, runner: CliRunner, header: str) -> None:
-    raw = mail(Return_Path=f"<{LINDA}>", To=f"abuse@{DOMAIN}", **{header: POSTMASTER})
+    headers: dict[str, Any] = {header: POSTMASTER}
+    raw = mail(Return_Path=f"<{LINDA}>", To=f"abuse@{DOMAIN}", **headers)
     assert bring(runner, raw).exit_code == 0
     addressed = mail(number=2, Cc=f"Rita <rita@quill.test>, Us <{POSTMASTER}>", Delivered_To=LINDA)
     assert bring(runner, addressed).exit_code == 0

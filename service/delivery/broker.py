@@ -71,7 +71,7 @@ class Nudger:
         try:
             for task, ids in nudges.items():
                 self._celery.send_task(task, args=[ids], retry=False)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # Whatever the broker's client raises, the commit stands and the sweep follows.
             self._quiet_until = self._monotonic() + SILENCE
             log.warning("no nudges for %d s, the sweep follows: %s", SILENCE, type(error).__name__)
@@ -83,6 +83,7 @@ class Nudger:
                 # Kombu's Redis transport pings the server when it connects. Without a limit of its own
                 # it would sleep for two seconds and try once more, whatever the timeouts say.
                 connection.ensure_connection(max_retries=0)
-        except Exception:
+        except Exception:  # noqa: BLE001
+            # Whatever the client raises, there is no answer.
             return False
         return True

@@ -139,7 +139,7 @@ def _send(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, lea
 
 
 def _render(db: Database, settings: Settings, lease: Lease, now: datetime) -> Submission | None:
-    """The mail as it is now, or None if nobody wants it any more."""
+    """Render the mail as it is now; None if nobody wants it any more."""
     with reading(db, settings, now) as context:
         row = context.session.get(OutboxMail, lease.mail_id)
         if row is None or is_suppressed(context.session, row.recipient, row.on_behalf_of):

@@ -44,7 +44,7 @@ class LockedMail:
         return is_wanted(self.context, self.row) and not self._is_for_nobody()
 
     def _is_for_nobody(self) -> bool:
-        """The address was corrected since, so that no link of the party's may go there any more."""
+        """Tell whether the address was corrected since, so that no link of the party's may go there."""
         return self.row.to is not Role.REQUESTER and self.row.case.party_of(self.row) is None
 
     def record(self, outcome: Outcome, lease: str) -> None:
@@ -111,7 +111,7 @@ class LockedMail:
         if not is_introduction:
             self._apply(Accepted(self.row.kind, self.row.to, reply, certain=False))
 
-    def bounced(self, reply: str, hard: bool) -> str:
+    def bounced(self, reply: str, *, hard: bool) -> str:
         """Record that a mail came back, for good (``hard``) or for now; tell in a word what came of it.
 
         ``again``: it is sent once more. ``lost``: its case was told. ``noted``: it changes nothing, and

@@ -92,7 +92,8 @@ def handle(context: Context, inbound: InboundMail) -> None:
 def _read(context: Context, inbound: InboundMail, mail: OutboxMail | None) -> Reading:
     settings = context.settings
     own_subject = ""
-    if mail and lock_party(context.session, mail):
+    # Not locked: whoever says stop has the quotas locked first.
+    if mail and mail.introduction and mail.introduction.party_of(mail):
         own_subject = as_it_was(mail.case, mail.kind, mail.to, settings, mail.round).subject
     return read(
         inbound.raw or b"",
@@ -145,7 +146,7 @@ def _bounce(arrived: Arrived) -> Effect:
         return Effect.DELAYED
     locked = LockedMail.of(arrived.context, mail.introduction_id, mail.id)
     if locked:
-        locked.bounced(reading.diagnostic or reading.status, reading.hard)
+        locked.bounced(reading.diagnostic or reading.status, hard=reading.hard)
     return Effect.BOUNCED if reading.hard else Effect.BOUNCED_FOR_NOW
 
 
@@ -250,12 +251,12 @@ def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
     context = arrived.context
     reply = Reply(mail, arrived.version, arrived.reading.said, arrived.inbound.id)
     if mail.kind is MailKind.FOLLOW_UP or _asks_to_confirm(mail):
-        by_reply.confirm(context, reply, yes)
+        by_reply.confirm(context, reply, in_touch=yes)
         return Effect.IN_TOUCH if yes else Effect.NOT_IN_TOUCH
-    if not by_reply.takes_answer(context.session, mail, yes):
+    if not by_reply.takes_answer(context.session, mail, yes=yes):
         return Effect.LINK_SENT if _send_link(arrived, mail) else Effect.NOT_UNDERSTOOD
     words = as_it_was(mail.case, MailKind.ASK, mail.to, context.settings).text
-    by_reply.answer(context, reply, yes, words)
+    by_reply.answer(context, reply, words, yes=yes)
     return Effect.ANSWERED_YES if yes else Effect.ANSWERED_NO
 
 

@@ -83,7 +83,7 @@ def moments_for_later(context: Context, consent: Consent) -> list[datetime]:
     return lifecycle.moments_for_later(case, consent.side, context.now, timing(context.settings))
 
 
-def confirm(context: Context, consent: Consent, in_touch: bool) -> None:
+def confirm(context: Context, consent: Consent, *, in_touch: bool) -> None:
     """Record what a party says to the follow-up. Raises what `lifecycle.decide` refuses."""
     decisions.apply(context, consent.introduction, lifecycle.Confirm(consent.side, in_touch))
 

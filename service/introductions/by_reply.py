@@ -53,7 +53,7 @@ class Reply:
         return {"inbound": self.inbound_id, "said": self.said}
 
 
-def takes_answer(session: Session, mail: OutboxMail, yes: bool) -> bool:
+def takes_answer(session: Session, mail: OutboxMail, *, yes: bool) -> bool:
     """Tell whether a reply to ``mail`` can be this answer: a yes to a receipt only says it once more."""
     if not yes or mail.kind in ASKING:
         return mail.kind in ANSWERABLE
@@ -61,14 +61,14 @@ def takes_answer(session: Session, mail: OutboxMail, yes: bool) -> bool:
     return mail.kind is MailKind.RECEIPT and consent is not None and consent.state is ConsentState.YES
 
 
-def answer(context: Context, reply: Reply, yes: bool, words_shown: str) -> None:
+def answer(context: Context, reply: Reply, words_shown: str, *, yes: bool) -> None:
     """Record an answer to the ask, which showed ``words_shown``.
 
     Raises what `answers.answer` raises, and LinkReplaced for a mail of another kind, or to somebody who is
     no party now.
     """
     consent = links.lock_recipient(context.session, reply.mail, reply.version)
-    if not takes_answer(context.session, reply.mail, yes):
+    if not takes_answer(context.session, reply.mail, yes=yes):
         raise LinkReplaced
     command = lifecycle.Answer(consent.side, yes, method=REPLY, evidence=reply.evidence)
     is_said_again = yes and consent.state is ConsentState.YES
@@ -77,7 +77,7 @@ def answer(context: Context, reply: Reply, yes: bool, words_shown: str) -> None:
     answers.answer(context, consent, command, details, words)
 
 
-def confirm(context: Context, reply: Reply, in_touch: bool) -> None:
+def confirm(context: Context, reply: Reply, *, in_touch: bool) -> None:
     """Record an answer to the follow-up. Raises as `answer` does."""
     consent = links.lock_recipient(context.session, reply.mail, reply.version)
     if reply.mail.kind not in (MailKind.FOLLOW_UP, MailKind.UNCLEAR):

@@ -24,7 +24,7 @@ def enqueue(context: Context, introduction: Introduction, mail: lifecycle.Mail) 
 
 
 def _written(context: Context, introduction: Introduction, mail: lifecycle.Mail) -> tuple[str, bytes | None]:
-    """The Message-ID of a mail and, of an introduction, the bytes: every copy is the very same message."""
+    """Give the Message-ID of a mail and, of an introduction, the bytes: every copy is the same message."""
     is_introduction = mail.kind is MailKind.INTRODUCTION
     first = outbox.find_introduction(context.session, introduction) if is_introduction else None
     if first:

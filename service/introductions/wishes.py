@@ -57,7 +57,7 @@ def from_page(context: Context, consent: Consent, wish: Wish) -> None:
     _grant(context, consent.introduction, consent.side, consent.email, wish)
 
 
-def from_mail(context: Context, mail: OutboxMail, wish: Wish, one_click: bool = False) -> None:
+def from_mail(context: Context, mail: OutboxMail, wish: Wish, *, one_click: bool = False) -> None:
     """Grant a wish pressed behind the link of a mail, for whoever that mail went to; locked as above.
 
     ``one_click`` is a mail program's own button (RFC 8058), which scanners do not press. Raises
@@ -119,7 +119,7 @@ def lift(context: Context, email: str, requester: str) -> None:
 
 
 def _refuse_if_too_soon(context: Context, introduction: Introduction, reader: Role) -> None:
-    """A scanner must not report somebody, nor wish anything in a person's name."""
+    """Keep a scanner from reporting somebody, or wishing anything in a person's name."""
     whose = introduction if reader is Role.REQUESTER else introduction.consent(reader)
     if timing(context.settings).is_too_soon(context.now, whose.mailed_at):
         raise lifecycle.TooSoon
@@ -148,9 +148,9 @@ def _say_no(context: Context, wish: Wish, email: str, requester: str = "") -> No
 def _lock_cases(
     session: Session, email: str, requester: str, which: ColumnElement[bool]
 ) -> Iterator[Introduction]:
-    """The introductions of an address, or of that address and a requester, each locked before it is given.
+    """Lock the introductions of an address, or of that address and a requester, each before it is given.
 
-    Locked in one order everywhere, so that two of these never wait for each other.
+    That is in one order everywhere, so that two of these never wait for each other.
     """
     cases = (
         select(Introduction.id)

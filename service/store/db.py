@@ -20,7 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 
-class in_small_letters(FunctionElement[str]):  # named as the other functions of SQL are
+class InSmallLetters(FunctionElement[str]):
     """A text of the database in small letters, of whatever alphabet."""
 
     type = String()
@@ -28,13 +28,13 @@ class in_small_letters(FunctionElement[str]):  # named as the other functions of
     name = "in_small_letters"
 
 
-@compiles(in_small_letters)
-def _by_the_database(element: in_small_letters, compiler: SQLCompiler, **more: Any) -> str:
+@compiles(InSmallLetters)
+def _by_the_database(element: InSmallLetters, compiler: SQLCompiler, **more: Any) -> str:
     return f"lower({compiler.process(element.clauses, **more)})"
 
 
-@compiles(in_small_letters, "sqlite")
-def _by_python(element: in_small_letters, compiler: SQLCompiler, **more: Any) -> str:
+@compiles(InSmallLetters, "sqlite")
+def _by_python(element: InSmallLetters, compiler: SQLCompiler, **more: Any) -> str:
     # SQLite's own lower() knows ASCII only; replacing it would change what an index says.
     return f"in_small_letters({compiler.process(element.clauses, **more)})"
 

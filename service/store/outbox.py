@@ -1,8 +1,8 @@
-"""The outbox: mails that must leave, each in one row, and the only places where a row changes its state.
+r"""The outbox: mails that must leave, each in one row, and the only places where a row changes its state.
 
     queued -> leased -> handover -> sent
-                 \\          \\-> unknown   the connection died after the dot: nobody can know
-                  \\-> retry | failed | skipped
+                 \          \-> unknown   the connection died after the dot: nobody can know
+                  \-> retry | failed | skipped
 
 A lease is taken for a while and may be lost; the fence commits ``handover`` directly before the final
 dot; the result is written after the relay's reply. Every function here runs inside the caller's
@@ -274,7 +274,7 @@ def retry_by_hand(row: OutboxMail, now: datetime) -> None:
 def backoff(settings: Settings, attempts: int) -> timedelta:
     """Compute the pause after so many attempts; a jitter of a tenth keeps mails from marching in step."""
     steps = settings.MAIL_BACKOFF
-    return steps[min(attempts, len(steps)) - 1] * random.uniform(0.9, 1.1)
+    return steps[min(attempts, len(steps)) - 1] * random.uniform(0.9, 1.1)  # noqa: S311
 
 
 def lost_handovers(session: Session, now: datetime) -> list[OutboxMail]:

@@ -30,7 +30,7 @@ def locked(story: Story, mail: OutboxMail) -> Iterator[LockedMail]:
 def bounce(story: Story, kind: MailKind, to: str, *, hard: bool = True) -> str:
     """The newest mail of a kind to an address comes back; answers with what came of it."""
     with locked(story, story.outbox(kind, to)[-1]) as mail:
-        return mail.bounced("550 5.1.1 no such user" if hard else "452 4.2.2 mailbox full", hard)
+        return mail.bounced("550 5.1.1 no such user" if hard else "452 4.2.2 mailbox full", hard=hard)
 
 
 def correct(story: Story, email: str) -> None:

@@ -19,6 +19,8 @@ from tests.support.inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, HandClock, Story
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def environ(environ: dict[str, str]) -> dict[str, str]:

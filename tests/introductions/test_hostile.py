@@ -44,7 +44,7 @@ def test_an_ask_that_is_wanted_again_between_the_fence_and_the_record_still_leav
     story.relay.behave(refuse={})
     story.answer(LINDA, "no")
     send = delivery._send
-    changed = []
+    changed: list[int] = []
 
     def linda_changes_her_mind(*args: object) -> object:
         outcome = send(*args)  # type: ignore[arg-type]

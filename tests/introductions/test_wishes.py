@@ -205,7 +205,7 @@ def reply(story: Story, who: str, yes: bool, kind: MailKind = MailKind.ASK, vers
     mail = story.outbox(kind, who)[-1]
     with story.writing() as context:
         reply = by_reply.Reply(context.session.merge(mail), version, "yes please", 7)
-        by_reply.answer(context, reply, yes, "Words.")
+        by_reply.answer(context, reply, "Words.", yes=yes)
 
 
 def send_link(story: Story, kind: MailKind, who: str) -> bool:
@@ -265,7 +265,7 @@ def test_the_follow_up_is_answered_by_reply_and_the_ask_not_any_more(story: Stor
     mail = story.outbox(MailKind.FOLLOW_UP, LINDA)[0]
     with story.writing() as context:
         reply_to = by_reply.Reply(context.session.merge(mail), 1, "yes", 8)
-        by_reply.confirm(context, reply_to, True)
+        by_reply.confirm(context, reply_to, in_touch=True)
     assert story.ledger() == [("referral", None)]
     with pytest.raises(LinkReplaced):
         reply(story, LINDA, yes=True, kind=MailKind.FOLLOW_UP)

@@ -95,5 +95,5 @@ def lapsed(_: desk.LinkLapsed) -> ResponseReturnValue:
 
 
 def _over(headline: str) -> str:
-    """What happened to a link, and the form to get another one."""
+    """Show what happened to a link, and the form to get another one."""
     return render_template("sign_in.html", form=SignInForm(), next=local(""), headline=headline)

@@ -118,7 +118,7 @@ def _page(context: Context, consent: Consent, form: AnswerForm) -> str:
 
 
 def _left_alone(session: Session, you: Consent) -> str:
-    """By whom this address is not written to any more: "everyone", "requester", or nobody."""
+    """Tell by whom this address is not written to any more: "everyone", "requester", or nobody."""
     if is_suppressed(session, you.email):
         return "everyone"
     requester = you.introduction.requester_address
@@ -126,12 +126,12 @@ def _left_alone(session: Session, you: Consent) -> str:
 
 
 def _is_asked_again(you: Consent) -> bool:
-    """Whether an answer came so soon after the mail that it was not taken, and none came since."""
+    """Tell whether an answer came so soon after the mail that it was not taken, and none came since."""
     return you.state is ConsentState.ASKED and you.suspects > 0 and you.touched_at is not None
 
 
 def _how_it_arrived(introduction: Introduction, you: Consent) -> str:
-    """What became of this side's copy of an introduction that has left, in a word of the page."""
+    """Tell what became of this side's copy of an introduction that has left, in a word of the page."""
     failed = [side for side in introduction.consents if side.envelope is Envelope.FAILED]
     if len(failed) == len(introduction.consents):
         return "to neither"

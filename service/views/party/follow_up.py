@@ -1,4 +1,4 @@
-"""/f/<token>: are the two in touch?"""
+"""/f/<token>: whether the two are in touch."""
 
 from __future__ import annotations
 

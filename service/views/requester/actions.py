@@ -101,7 +101,7 @@ def _never_again(introduction: Introduction) -> bool:
 
 
 def _correctable(introduction: Introduction, now: datetime) -> list[Consent]:
-    """The sides whose address may be corrected; the kernel decides again when it is."""
+    """List the sides whose address may be corrected; the kernel decides again when it is."""
     closes_at = introduction.closes_at
     if not introduction.to_case().is_open or closes_at is None or now >= closes_at:
         return []

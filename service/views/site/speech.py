@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Response, abort, g, has_request_context, request
 
 from service.language.languages import LANGUAGES, direction, spoken
 from service.lifecycle import Role
@@ -18,7 +18,7 @@ Addressed = Introduction | Consent | SignIn | OutboxMail
 
 
 def language() -> str:
-    """The tag of the language of this request."""
+    """Give the tag of the language of this request."""
     return _asked_for() or g.get("language") or _browsers() or settings().LANGUAGE
 
 
@@ -36,7 +36,7 @@ def speak_to(reader: Addressed | None) -> None:
 
 
 def chosen() -> str:
-    """The language of a button that was pressed to change it."""
+    """Read the language of a button that was pressed to change it."""
     choice = request.form.get("language", "")
     if choice not in LANGUAGES:
         abort(400)
@@ -55,14 +55,14 @@ def _asked_for() -> str | None:
 
 
 def _browsers() -> str | None:
-    """The first of our languages in the browser's order; whoever reads de-AT before en reads our de."""
+    """Find the first of our languages in the browser's order; whoever reads de-AT before en reads our de."""
     wanted = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality)
     return next((tag for tag in wanted if tag in LANGUAGES), None)
 
 
 def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
-    """A page whose address asks for a language asks for it in every address on it."""
-    if request and endpoint != "static" and _asked_for():
+    """Ask for the language that a page's address asks for in every address on it."""
+    if has_request_context() and endpoint != "static" and _asked_for():
         values.setdefault("lang", _asked_for())
 
 
@@ -77,13 +77,13 @@ def _words() -> dict[str, Any]:
 
 
 def _in_language(tag: str) -> str:
-    """The address of this page in another language, with whatever else was asked for: a span, a search."""
+    """Give the address of this page in another language, with all else that was asked for, such as a search."""
     asked = request.args.to_dict(flat=False) | {"lang": [tag]}
     return f"{page_of(request.path)}?{urlencode(asked, doseq=True)}"
 
 
 def page_of(path: str) -> str:
-    """The page that a button stands on: /a/<token>/undo belongs to /a/<token>."""
+    """Find the page that a button stands on: /a/<token>/undo belongs to /a/<token>."""
     parts = path.strip("/").split("/")
     # Quoted, and with one slash before it, whatever was asked for can name no page elsewhere.
     return "/" + "/".join(quote(part) for part in parts[: 3 if parts[0] == "desk" else 2])
