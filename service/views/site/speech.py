@@ -77,7 +77,7 @@ def _words() -> dict[str, Any]:
 
 
 def _in_language(tag: str) -> str:
-    """Give the address of this page in another language, with all else that was asked for, such as a search."""
+    """Give the address of this page in another language, and all else that was asked for."""
     asked = request.args.to_dict(flat=False) | {"lang": [tag]}
     return f"{page_of(request.path)}?{urlencode(asked, doseq=True)}"
 
