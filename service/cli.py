@@ -26,7 +26,8 @@ from service.delivery.deliver import NotRetriable, retry_by_hand
 from service.dev.preview import preview
 from service.operating.doctor import examine
 from service.settings.clock import utc_now
-from service.settings.table import Settings, SettingsError, describe, given, load
+from service.settings.environment import SettingsError, load, read_environment
+from service.settings.table import Settings, describe
 from service.settings.urls import database_url
 from service.store.db import Database, missing_file
 from service.store.db import migrate as migrate_database
@@ -152,7 +153,7 @@ def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]], nothing: st
 
 def _database() -> Database:
     """The database that the environment names, or else the one of the last `make run` here."""
-    named = dict(given(as_kept(os.environ)))
+    named = dict(read_environment(as_kept(os.environ)))
     if "DATABASE_URL" not in named:
         folder = Path(named.get("DATA_DIR", "var")).absolute()
         raise SettingsError(f"DATABASE_URL: this setting is missing, and no make run left {folder / KEPT}.")

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.settings.table import Settings, given
+from service.settings.environment import read_environment
+from service.settings.table import Settings
 
 LOOPBACK = "127.0.0.1"
 KEPT = "settings.json"
@@ -64,7 +65,7 @@ def plan(environ: Mapping[str, str], scratch: Path) -> Plan:
     there, and not in DATA_DIR, because a socket's path may not be longer than some 100 bytes.
     Touches no file. Raises SettingsError when a `<NAME>_FILE` cannot be read.
     """
-    named = dict(given(environ))
+    named = dict(read_environment(environ))
     data_dir = Path(named.get("DATA_DIR", "var")).absolute()
     redis_socket = None if "REDIS_URL" in named else scratch / "redis.sock"
     mail_port = None if named.keys() & {"MAIL_SERVER", "MAIL_PORT"} else free_port()
@@ -98,7 +99,7 @@ def with_secret(environ: Mapping[str, str], data_dir: Path) -> dict[str, str]:
     environment on some systems.
     """
     values = dict(environ)
-    if "SECRET_KEY" not in dict(given(environ)):
+    if "SECRET_KEY" not in dict(read_environment(environ)):
         values.pop("SECRET_KEY", None)
         values["SECRET_KEY_FILE"] = str(_kept_secret(data_dir / "secret_key"))
     return values
@@ -131,7 +132,7 @@ def as_kept(environ: Mapping[str, str]) -> dict[str, str]:
 
     Raises SettingsError when a `<NAME>_FILE` cannot be read.
     """
-    named = dict(given(environ))
+    named = dict(read_environment(environ))
     kept = Path(named.get("DATA_DIR", "var")) / KEPT
     if "DATABASE_URL" in named or not kept.exists():
         return dict(environ)

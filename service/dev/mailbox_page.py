@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from service.inbound.store import Receipt, Way, is_ours, receive
 from service.store.models import InboundMail
-from service.views.site.common import database, now, settings
+from service.views.site.current import database, now, settings
 from service.views.site.security import POLICY
 
 from . import replying

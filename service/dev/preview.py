@@ -10,7 +10,8 @@ from service.language.free_text import NotAllowed, clean_email
 from service.language.languages import LANGUAGES
 from service.mail.smtp import Kind
 from service.settings.clock import utc_now
-from service.settings.table import Settings, load
+from service.settings.environment import load
+from service.settings.table import Settings
 
 from . import CannotRun, as_kept, samples
 

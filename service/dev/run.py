@@ -27,8 +27,10 @@ from honcho.environ import parse_procfile
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.settings.table import Settings, format_duration, load
+from service.settings.environment import load
+from service.settings.table import Settings
 from service.settings.timing import timing
+from service.settings.values import format_duration
 
 from . import LOOPBACK, CannotRun, Plan, keep, plan, with_secret
 from .children import Children

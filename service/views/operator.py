@@ -18,8 +18,8 @@ from service.operating import records
 from service.operating.health import healthz
 from service.store.models import Introduction, Report
 from service.store.suppressions import NotSuppressed
-from service.views.site.common import database, now, settings, writing
-from service.views.site.visitors import operators_only
+from service.views.site.auth import operator_required
+from service.views.site.current import database, now, settings, writing
 
 pages = Blueprint("operator", __name__)
 
@@ -28,7 +28,7 @@ AT_ONCE = 50
 
 
 @pages.get("/operator")
-@operators_only
+@operator_required
 def show() -> ResponseReturnValue:
     health, _ = healthz()
     at = now()
@@ -52,7 +52,7 @@ def show() -> ResponseReturnValue:
 
 
 @pages.post("/operator")
-@operators_only
+@operator_required
 def act() -> ResponseReturnValue:
     acts: dict[str, Callable[[], str]] = {"retry": _retry, "dismiss": _dismiss, "lift": _lift}
     # Shown once on the page; it is kept in a cookie on the way there, so it names no address.

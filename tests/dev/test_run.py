@@ -33,7 +33,7 @@ from service.dev import CannotRun, mailbox
 from service.dev import children as children_of
 from service.dev import run as runner
 from service.lifecycle import ConsentState
-from service.settings.table import SettingsError, load
+from service.settings.environment import SettingsError, load
 from tests.support.inbound_mail import inbox
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, RITA, HandClock, Story, text_of

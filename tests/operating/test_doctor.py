@@ -13,7 +13,7 @@ from service import dev as embedded
 from service.cli import main
 from service.operating import doctor
 from service.operating.doctor import Finding, examine
-from service.settings.table import load
+from service.settings.environment import load
 from tests.mail.test_dkim import BOTH
 from tests.support.inbound_mail import DOMAIN
 from tests.support.processes import Broker

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 
 from service import create_app
 from service.lifecycle import MailKind
-from service.settings.table import load
+from service.settings.environment import load
 from service.store import context
 from service.store.context import Context
 from service.store.db import Database
