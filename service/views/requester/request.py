@@ -49,7 +49,7 @@ def requested() -> ResponseReturnValue:
 
 @pages.errorhandler(CSRFError)
 def expired(_: CSRFError) -> ResponseReturnValue:
-    """Show the form again, with everything typed kept."""
+    """Show the form once more, with everything typed kept."""
     return render_template("request.html", form=RequestForm(request.form), message=EXPIRED), 400
 
 
