@@ -18,8 +18,9 @@ from service.language.languages import gettext
 from service.operating import records
 from service.operating.health import healthz
 from service.store.models import Introduction, Report
+from service.store.suppressions import NotSuppressed
 from service.views.site.auth import operator_required
-from service.views.site.current import database, now, settings
+from service.views.site.current import database, now, settings, writing
 
 pages = Blueprint("operator", __name__)
 
@@ -96,8 +97,8 @@ def _lift() -> str:
         email = clean_email(request.form.get("email", ""))
         requester = request.form.get("requester", "").strip()
         requester = clean_email(requester) if requester else ""
-        with database().transaction() as session:
-            wishes.lift(session, email, requester, now())
+        with writing() as context:
+            wishes.lift(context, email, requester)
     except NotAllowed as refusal:
         return str(refusal)
     except NotSuppressed:

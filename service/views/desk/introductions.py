@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,16 +12,15 @@ from sqlalchemy.orm import Session
 from service.desk import overview
 from service.desk.overview import StatusFilter
 from service.desk.timeline import history, mails, may_remind, timeline
-from service.introductions import requests
+from service.introductions import decisions
 from service.language.languages import gettext, lazy_gettext
-from service.lifecycle import NoReminder
-from service.mail.tokens import Tokens
+from service.store.context import Context
 from service.store.models import Introduction
 from service.views.quiz import MARKS
 from service.views.requester import actions
 from service.views.requester.forms import CorrectionForm
 from service.views.site.auth import User, current_user, sign_in_required
-from service.views.site.current import database, now, settings
+from service.views.site.current import database, now, reading, settings
 from service.views.site.errors import EXPIRED
 
 from .forms import MAX_SEARCH_LENGTH, SearchForm
@@ -63,28 +62,29 @@ def index() -> ResponseReturnValue:
 @sign_in_required
 def show(id: int) -> ResponseReturnValue:
     user = _user()
-    with database().reading() as session:
+    with reading() as context:
+        session = context.session
         # On a request of their own an operator sees what every requester sees.
         if user.is_operator and not overview.find(session, id, user.address):
             return _history(session, overview.find(session, id) or abort(404))
-        return _page(session, _own(session, id), CorrectionForm())
+        return _page(context, _own(context, id), CorrectionForm())
 
 
 @pages.post("/desk/introductions/<int:id>")
 @sign_in_required
 def act(id: int) -> ResponseReturnValue:
-    token = _token(id)
+    lock = partial(_lock_own, id=id)
     match request.form.get("action"):
         case "verify":
-            actions.verify(token)
+            actions.verify(lock)
         case "withdraw":
-            actions.withdraw(token)
+            actions.withdraw(lock)
         case "remind":
-            _remind(token)
+            actions.remind(lock)
         case "correct":
-            if form := actions.correct(token):
-                with database().reading() as session:
-                    return _page(session, _own(session, id), form), 422
+            if form := actions.correct(lock):
+                with reading() as context:
+                    return _page(context, _own(context, id), form), 422
         case _:
             abort(400)
     return redirect(url_for("introductions.show", id=id), 303)
@@ -97,23 +97,18 @@ def expired(_: CSRFError) -> ResponseReturnValue:
     return render_template("error.html", headline=EXPIRED, next_step=next_step, is_good=True), 400
 
 
-def _remind(token: str) -> None:
-    # A second click finds it done, one that comes too late finds it due: the page tells how things stand.
-    with suppress(NoReminder), database().transaction() as session:
-        requests.remind_now(session, settings(), token, now())
-
-
-def _page(session: Session, introduction: Introduction, form: CorrectionForm) -> str:
+def _page(context: Context, introduction: Introduction, form: CorrectionForm) -> str:
+    session, settings, now = context.session, context.settings, context.now
     return render_template(
         "introduction.html",
         protected=True,
-        next_step=overview.next_step(introduction, settings(), now()),
-        may_remind=may_remind(session, settings(), introduction, now()),
+        next_step=overview.next_step(introduction, settings, now),
+        may_remind=may_remind(session, settings, introduction, now),
         marks=overview.visible_marks(introduction),
         sought_by=overview.sought_by(introduction),
         mark_texts=MARKS,
-        timeline=timeline(session, settings(), introduction, now()),
-        **actions.template_variables(session, introduction, form),
+        timeline=timeline(session, settings, introduction, now),
+        **actions.template_variables(context, introduction, form),
     )
 
 
@@ -127,16 +122,13 @@ def _history(session: Session, introduction: Introduction) -> str:
     )
 
 
-def _own(session: Session, id: int) -> Introduction:
+def _own(context: Context, id: int) -> Introduction:
     """Return an introduction of the user who is signed in. Aborts with 404 for any other."""
-    return overview.find(session, id, _user().address) or abort(404)
+    return overview.find(context.session, id, _user().address) or abort(404)
 
 
-def _token(id: int) -> str:
-    """Return the token of an introduction's page."""
-    with database().reading() as session:
-        introduction = _own(session, id)
-        return Tokens(settings().secret_keys).make_requester(introduction.id, introduction.version)
+def _lock_own(context: Context, id: int) -> Introduction:
+    return decisions.lock(context.session, _own(context, id).id)
 
 
 def _user() -> User:

@@ -7,11 +7,11 @@ from flask.typing import ResponseReturnValue
 
 from service.desk import sign_in as desk
 from service.language.languages import gettext, spoken
-from service.mail.tokens import BadLink, Tokens
+from service.mail.tokens import BadLink, Link, Tokens
 from service.store.models import SignIn
-from service.views.site import locale
 from service.views.site.auth import current_user, end_session, safe_next, sign_in_required, start_session
-from service.views.site.current import database, now, settings
+from service.views.site.current import reading, writing
+from service.views.site.links import by_id, require
 from service.views.site.security import keep_out_of_caches
 
 from .forms import SignInForm
@@ -21,7 +21,7 @@ pages.before_request(keep_out_of_caches)
 
 links = Blueprint("sign_in", __name__)
 """The page behind the link, whose address is a credential."""
-links.before_request(locale.use_language_of_link(Tokens.read_sign_in, SignIn))
+require(links, Tokens.read_sign_in, by_id(SignIn))
 
 
 @pages.get("/desk/sign-in")
@@ -36,8 +36,8 @@ def ask() -> ResponseReturnValue:
     form, start = SignInForm(request.form), safe_next(request.form.get("next", ""))
     if not form.validate():
         return render_template("sign_in.html", form=form, next=start), 422
-    with database().transaction() as rows:
-        desk.ask_for_link(rows, settings(), form.email.data or "", spoken(), now())
+    with writing() as context:
+        desk.ask_for_link(context, form.email.data or "", spoken())
     # Kept in this browser, so that no mail can lead anybody anywhere.
     session["next"] = start
     return redirect(url_for("desk.asked"), 303)
@@ -49,15 +49,15 @@ def asked() -> ResponseReturnValue:
 
 
 @links.get("/desk/in/<token>")
-def show(token: str) -> ResponseReturnValue:
-    with database().reading() as rows:
-        return render_template("sign_in_here.html", email=desk.by_link(rows, settings(), token, now()).email)
+def show(link: Link) -> ResponseReturnValue:
+    with reading() as context:
+        return render_template("sign_in_here.html", email=desk.read(context, link).email)
 
 
 @links.post("/desk/in/<token>")
-def use(token: str) -> ResponseReturnValue:
-    with database().transaction() as rows:
-        who = desk.sign_in(rows, settings(), token, now())
+def use(link: Link) -> ResponseReturnValue:
+    with writing() as context:
+        who = desk.sign_in(context, desk.lock(context, link))
     return redirect(start_session(who), 303)
 
 
@@ -72,8 +72,8 @@ def sign_out() -> ResponseReturnValue:
 def end_all() -> ResponseReturnValue:
     who = current_user()
     if who:
-        with database().transaction() as rows:
-            desk.end_all(rows, who.address, now())
+        with writing() as context:
+            desk.end_all(context, who.address)
     return sign_out()
 
 
@@ -96,5 +96,5 @@ def lapsed(_: desk.LinkLapsed) -> ResponseReturnValue:
 
 
 def _over(headline: str) -> str:
-    """Say what happened to a link, above the form to get another one."""
+    """Show what happened to a link, and the form to get another one."""
     return render_template("sign_in.html", form=SignInForm(), next=safe_next(""), headline=headline)

@@ -6,7 +6,7 @@ from typing import Self
 
 from wtforms import BooleanField, RadioField, StringField, TextAreaField
 
-from service.introductions.requests import Shared
+from service.introductions.answers import Details
 from service.language import free_text
 from service.language.languages import lazy_gettext
 from service.store.models import Consent
@@ -45,7 +45,7 @@ class AnswerForm(Form):
         tells = consent.tells_requester
         return cls(phone=consent.phone, line=consent.line, looking=looking, tell_requester=tells)
 
-    def shared(self, *, has_need: bool) -> Shared:
-        """Return what goes on record; only the side with the need is asked whether it is looking."""
+    def details(self, *, has_need: bool) -> Details:
+        """Gather what goes on record; only the side with the need is asked whether it is looking."""
         looking = {"yes": True, "no": False}.get(self.looking.data or "") if has_need else None
-        return Shared(phone=text_of(self.phone), line=text_of(self.line), looking=looking)
+        return Details(phone=text_of(self.phone), line=text_of(self.line), looking=looking)

@@ -69,7 +69,7 @@ def operator_required(view: View) -> View:
     return wrapper
 
 
-def start_session(login: sign_in.SignedIn) -> str:
+def start_session(login: sign_in.DeskSession) -> str:
     """Begin a session, forget whatever another one left, and return the page to go to."""
     start = safe_next(session.get("next", ""))
     session.clear()

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, abort, g, has_request_context, request
 
-from service.introductions.links import by_never_link
 from service.language.languages import LANGUAGES, direction, spoken
 from service.lifecycle import Role
-from service.mail.tokens import BadLink, Link, Tokens
 from service.store.models import Consent, Introduction, OutboxMail, SignIn
 
-from .current import database, settings
+from .current import settings
+
+Reader = Introduction | Consent | SignIn | OutboxMail
+"""The row of somebody who reads one language: whoever a link or a mail was made for."""
 
 
 def select_language() -> str:
@@ -23,29 +22,17 @@ def select_language() -> str:
     return _from_query() or g.get("language") or _from_browser() or settings().LANGUAGE
 
 
-def use_language_of_link(read: Callable[[Tokens, str], Link], model: type[Any]) -> Callable[[], None]:
-    """Make the hook that a blueprint of signed links runs before each request, to set the language.
-
-    That is the language of whoever the link was made for, even when a newer one has taken its place.
-    """
-
-    def set_language() -> None:
-        try:
-            link = read(Tokens(settings().secret_keys), (request.view_args or {}).get("token", ""))
-        except BadLink:
-            # The page itself says so, in the browser's language.
-            return
-        with database().reading() as session:
-            g.language = _language_of(session.get(model, link.id))
-
-    return set_language
-
-
-def use_language_of_mail() -> None:
-    """Set the language where the link was made for whoever got a mail."""
-    with suppress(BadLink), database().reading() as session:
-        mail = by_never_link(session, settings(), (request.view_args or {}).get("token", ""))
-        g.language = _language_of(mail)
+def use_language_of(reader: Reader | None) -> None:
+    """Set the language of this page to that of whoever a link or a mail was made for."""
+    match reader:
+        case Introduction():
+            g.language = reader.requester_language
+        case OutboxMail(to=Role.REQUESTER):
+            g.language = reader.case.requester_language
+        case OutboxMail():
+            g.language = reader.case.consent(reader.to).language
+        case Consent() | SignIn():
+            g.language = reader.language
 
 
 def posted_language() -> str:
@@ -79,21 +66,6 @@ def _from_browser() -> str | None:
     """Return the first of our languages in the browser's order; de-AT counts as de (RFC 4647 3.4)."""
     wanted = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality)
     return next((tag for tag in wanted if tag in LANGUAGES), None)
-
-
-def _language_of(row: Introduction | Consent | SignIn | OutboxMail | None) -> str | None:
-    match row:
-        case Consent():
-            return row.language
-        case Introduction():
-            return row.requester_language
-        case SignIn():
-            return row.language
-        case OutboxMail(to=Role.REQUESTER):
-            return row.case.requester_language
-        case OutboxMail():
-            return row.case.consent(row.to).language
-    return None
 
 
 def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
