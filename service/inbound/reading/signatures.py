@@ -129,7 +129,8 @@ def only_closes(lines: list[str], names: frozenset[str]) -> bool:
 
 def _is_signature(paragraph: list[str], names: frozenset[str]) -> bool:
     """One block of lines: regards, the sender's own name and titles, contacts, a note of the program or a
-    firm's notice on confidence."""
+    firm's notice on confidence.
+    """
     named = False
     for at, line in enumerate(paragraph):
         words = tokens(line)
