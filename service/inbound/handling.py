@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.delivery.outcomes import LockedMail
-from service.inbound.reading.read import Reading, Sort, Word, read
 from service.introductions import by_reply, wishes
 from service.introductions.by_reply import Reply
 from service.introductions.links import LinkReplaced, lock_party
@@ -28,34 +26,10 @@ from service.mail.tokens import BadLink
 from service.settings.table import Settings
 from service.store.models import InboundMail, OutboxMail, canonical
 
-NULL_SENDER = "<>"
-"""The sender on record where the envelope named none (RFC 5321 4.5.5); "" is one that nobody told us."""
-
-
-class Effect(StrEnum):
-    """What a mail that arrived came to."""
-
-    ANSWERED_YES = "answered yes"
-    ANSWERED_NO = "answered no"
-    IN_TOUCH = "in touch"
-    NOT_IN_TOUCH = "not in touch"
-    SUPPRESSED = "suppressed"
-    LINK_SENT = "link sent"
-    """Not read as an answer; the person got one mail with the link, or the word that it is too late."""
-    NOT_UNDERSTOOD = "not understood"
-    """Not read as an answer, and the link was sent before, or leads to nothing any more."""
-    OTHER_SENDER = "other sender"
-    DMARC_FAILED = "dmarc failed"
-    TOO_LATE = "too late"
-    """An answer that cannot count any more; the person got one mail, as above."""
-    BOUNCED = "bounced"
-    BOUNCED_FOR_NOW = "bounced for now"
-    DELAYED = "delayed"
-    AUTO_REPLY = "auto-reply"
-    OWN = "own mail"
-    FOR_THE_OPERATOR = "for the operator"
-    NO_EFFECT = "no effect"
-    """A bounce or a complaint without a signature of ours, or to an address that takes none like it."""
+from .effects import Effect
+from .envelope import NULL_SENDER
+from .reading.classify import Category, Reading, classify
+from .reading.phrases import Intent
 
 
 @dataclass(frozen=True)
@@ -96,7 +70,7 @@ def _read(session: Session, settings: Settings, inbound: InboundMail, mail: Outb
     own_subject = ""
     if mail and lock_party(session, mail):
         own_subject = as_it_was(mail.case, mail.kind, mail.to, settings, mail.round).subject
-    return read(
+    return classify(
         inbound.raw or b"",
         str(settings.INBOUND_DOMAIN),
         settings.AUTHSERV_ID,
@@ -111,23 +85,27 @@ def _mail_of(session: Session, tag: str) -> OutboxMail | None:
 
 def _evidence(reading: Reading) -> dict[str, Any]:
     """What is kept when the mail itself is forgotten; what a person wrote, only where it was an answer."""
-    said = reading.said if reading.word is not Word.UNCLEAR else ""
-    facts = {"sort": reading.sort.value, "said": said, "status": reading.status, "reply": reading.diagnostic}
+    facts = {
+        "category": reading.category.value,
+        "first_line": reading.first_line if reading.intent is not Intent.UNCLEAR else "",
+        "status": reading.status,
+        "diagnostic": reading.diagnostic,
+    }
     return {name: value for name, value in facts.items() if value}
 
 
 def _effect(arrived: Arrived) -> Effect:
-    sort, purpose = arrived.reading.sort, arrived.purpose
-    if sort is Sort.OWN:
+    category, purpose = arrived.reading.category, arrived.purpose
+    if category is Category.OWN:
         return Effect.OWN
-    if sort is Sort.COMPLAINT:
+    if category is Category.COMPLAINT:
         return _complaint(arrived)
-    if sort is Sort.BOUNCE:
+    if category is Category.BOUNCE:
         return _bounce(arrived)
     if purpose is Purpose.STOP and arrived.mail:
         # A mail program wrote it when somebody pressed its own "unsubscribe" (RFC 2369, section 3.2).
         return _stop(arrived, arrived.mail)
-    if sort is Sort.AUTO_REPLY:
+    if category is Category.AUTO_REPLY:
         return Effect.AUTO_REPLY
     if purpose is Purpose.PLAIN:
         return Effect.FOR_THE_OPERATOR
@@ -164,13 +142,13 @@ def _complaint(arrived: Arrived) -> Effect:
 def _complained_of(arrived: Arrived) -> list[OutboxMail]:
     """By an address that we signed, or else by a Message-ID, which nobody can make up either."""
     found = []
-    for address in arrived.reading.ours:
+    for address in arrived.reading.our_addresses:
         try:
             found.append(_mail_of(arrived.session, addresses.read(address, arrived.settings).tag))
         except (NotOurs, BadLink):
             continue
     if not any(found):
-        named = select(OutboxMail).where(OutboxMail.message_id.in_(arrived.reading.originals))
+        named = select(OutboxMail).where(OutboxMail.message_id.in_(arrived.reading.original_ids))
         mails = arrived.session.scalars(named).all()
         # The introduction is one message to several people: it does not tell which of them complained.
         found = list(mails) if len(mails) == 1 else []
@@ -193,11 +171,11 @@ def _reply(arrived: Arrived, mail: OutboxMail) -> Effect:
     if reading.dmarc_failed:
         _send_link(arrived, mail)
         return Effect.DMARC_FAILED
-    if reading.word is Word.STOP:
+    if reading.intent is Intent.STOP:
         return _stop(arrived, mail)
-    if reading.word is Word.UNCLEAR or mail.to is Role.REQUESTER or not _replies_to_us(arrived, mail):
+    if reading.intent is Intent.UNCLEAR or mail.to is Role.REQUESTER or not _replies_to_us(arrived, mail):
         return Effect.LINK_SENT if _send_link(arrived, mail) else Effect.NOT_UNDERSTOOD
-    return _said(arrived, mail, reading.word is Word.YES)
+    return _said(arrived, mail, reading.intent is Intent.YES)
 
 
 def _replies_to_us(arrived: Arrived, mail: OutboxMail) -> bool:
@@ -206,7 +184,7 @@ def _replies_to_us(arrived: Arrived, mail: OutboxMail) -> bool:
     A "yes" to what somebody else wrote says nothing to us, however it found its way to our address.
     """
     reading = arrived.reading
-    if reading.to != arrived.inbound.recipient:
+    if reading.addressed_to != arrived.inbound.recipient:
         return False
     written = select(OutboxMail.message_id, OutboxMail.recipient).where(
         OutboxMail.introduction_id == mail.introduction_id
@@ -216,7 +194,7 @@ def _replies_to_us(arrived: Arrived, mail: OutboxMail) -> bool:
         for message_id, recipient in arrived.session.execute(written)
         if canonical(recipient) == canonical(mail.recipient)
     }
-    return ours.issuperset(reading.replies_to)
+    return ours.issuperset(reading.in_reply_to)
 
 
 def _said(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
@@ -248,7 +226,7 @@ def _is_overtaken(arrived: Arrived, mail: OutboxMail) -> bool:
 
 def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
     session, settings = arrived.session, arrived.settings
-    reply = Reply(mail, arrived.version, arrived.reading.said, arrived.inbound.id)
+    reply = Reply(mail, arrived.version, arrived.reading.first_line, arrived.inbound.id)
     if mail.kind is MailKind.FOLLOW_UP or _asks_to_confirm(mail):
         by_reply.confirm(session, settings, reply, yes, arrived.now)
         return Effect.IN_TOUCH if yes else Effect.NOT_IN_TOUCH

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from service.delivery.deliver import NotRetriable, retry_by_hand
 from service.desk.sign_in import ask_for_link as ask_for_link_to
 from service.inbound import store as entry
-from service.inbound.handling import Effect
+from service.inbound.effects import Effect
 from service.introductions import quotas as limits
 from service.lifecycle import MailKind
 from service.store.db import Database

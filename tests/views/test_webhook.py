@@ -78,6 +78,17 @@ def test_the_envelope_may_stand_in_headers_or_in_the_mail_itself(story: Story) -
     ]
 
 
+@pytest.mark.parametrize("header", ["Delivered_To", "X_Original_To", "X_Envelope_To"])
+def test_the_recipient_is_where_the_mail_was_delivered_and_not_whom_it_is_addressed_to(
+    story: Story, header: str
+) -> None:
+    raw = mail(To=ABUSE, **{header: POSTMASTER})
+    assert outcome(post(story, data=raw, content_type="message/rfc822")) == (200, "stored")
+    addressed = mail(number=2, Cc=f"Rita <rita@quill.test>, Us <{POSTMASTER}>", Delivered_To=LINDA)
+    assert outcome(post(story, data=addressed, content_type="message/rfc822")) == (200, "stored")
+    assert [row.recipient for row in inbox(story.db)] == [POSTMASTER, POSTMASTER]
+
+
 @pytest.mark.parametrize("path", ["/inbound", "/inbound/mime"])
 @pytest.mark.parametrize("multipart", [True, False])
 def test_mailguns_form(story: Story, path: str, multipart: bool) -> None:
@@ -88,7 +99,7 @@ def test_mailguns_form(story: Story, path: str, multipart: bool) -> None:
 
 
 def test_sendgrids_form(story: Story) -> None:
-    envelope = json.dumps({"to": [POSTMASTER, ABUSE], "from": LINDA})
+    envelope = json.dumps({"to": [POSTMASTER, LINDA, ABUSE], "from": LINDA})
     fields = {"email": mail().decode(), "envelope": envelope, "to": "somebody@salon.test"}
     assert outcome(post(story, data=fields, content_type="multipart/form-data")) == (200, "stored")
     assert [(row.sender, row.recipient) for row in inbox(story.db)] == [(LINDA, POSTMASTER), (LINDA, ABUSE)]

@@ -1,4 +1,4 @@
-"""Delivery reports: the standard ones (RFC 3464, RFC 6533), and those that `flufl.bounce` knows."""
+"""Read delivery reports: the standard ones (RFC 3464, RFC 6533), and those that `flufl.bounce` knows."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ from email.message import Message
 
 from flufl.bounce import all_failures
 
-from .parsing import children, field, leaves, one_line, parse, text_of
+from .parsing import children, field, leaves, parse, text_of
+from .text import one_line
+from .word_lists import any_pattern
 
-DAEMONS = re.compile(
-    r"(?i)^(mailer-?daemon|mail-?daemon|post-?master|mail-?delivery.*|mdaemon|smtp-?daemon|majordomo|bounces?)$"
-)
+DAEMONS = re.compile(rf"(?i)^({any_pattern('reports', 'mailer_daemons')})$")
 STATUS = re.compile(r"(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.]*\d)")
-FULL = re.compile(
-    r"(?i)over ?quota|quota[\w ]{0,30} exceeded|exceed[\w ]{0,30}quota|mailbox[\w ]{0,20} full|"
-    r"out of storage|"
-    r"insufficient (system|disk) (storage|space)"
-)
-RETURNED = re.compile(r"(?i)copy|original|returned|below")
-BEGINS = 60_000, 500
+FULL = re.compile(rf"(?i){any_pattern('reports', 'mailbox_full')}")
+RETURNED = re.compile(rf"(?i){any_pattern('reports', 'returned_mail')}")
+MAX_REPORT, MAX_LINE = 60_000, 500
 """Bytes of a report, and of each line, that are searched for a form that is no standard: some of the
 patterns take quadratic time on a long line."""
 
@@ -36,18 +32,18 @@ class Bounce:
     diagnostic: str
 
 
-def is_daemon(address: str) -> bool:
-    """Whether a mail server writes under this address."""
+def is_mailer_daemon(address: str) -> bool:
+    """Tell whether a mail server writes under this address."""
     return DAEMONS.match(address.partition("@")[0]) is not None
 
 
-def bounce(message: Message, raw: bytes, sender: str) -> Bounce | None:
-    """What the report says, or None where it is none or reports no failure."""
+def read_bounce(message: Message, raw: bytes, sender: str) -> Bounce | None:
+    """Return what the report says, or None where it is none or reports no failure."""
     blocks = [block for part in children(message) for block in _recipients(part)]
     if blocks:
         return _standard(blocks)
-    if is_daemon(sender) or message["X-Failed-Recipients"]:
-        return _known(message, raw)
+    if is_mailer_daemon(sender) or message["X-Failed-Recipients"]:
+        return _unstandard(message, raw)
     return None
 
 
@@ -92,11 +88,11 @@ def _diagnostic(block: Message) -> str:
 
 def _status(block: Message) -> str:
     """The status; where it says no more than its class, the one in the words of the other server."""
-    told = STATUS.search(field(block, "Status"))
-    heard = STATUS.search(_diagnostic(block))
-    if told and not (heard and told[0].endswith(".0.0") and heard[0][0] == told[0][0]):
-        return told[0]
-    return heard[0] if heard else ""
+    status = STATUS.search(field(block, "Status"))
+    quoted = STATUS.search(_diagnostic(block))
+    if status and not (quoted and status[0].endswith(".0.0") and quoted[0][0] == status[0][0]):
+        return status[0]
+    return quoted[0] if quoted else ""
 
 
 def _is_hard(status: str, diagnostic: str) -> bool:
@@ -106,13 +102,12 @@ def _is_hard(status: str, diagnostic: str) -> bool:
     return not status.startswith("4")
 
 
-def _known(message: Message, raw: bytes) -> Bounce | None:
+def _unstandard(message: Message, raw: bytes) -> Bounce | None:
     """A report of a server that has a form of its own.
 
     The sender must be a mail server: some of the patterns would find a failure in what people write.
     """
-    size, width = BEGINS
-    begin = b"\n".join(line.rstrip(b"\r")[:width] for line in raw[:size].split(b"\n"))
+    begin = b"\n".join(line.rstrip(b"\r")[:MAX_LINE] for line in raw[:MAX_REPORT].split(b"\n"))
     try:
         delayed, failed = all_failures(parse(begin))
     except Exception:
@@ -120,15 +115,15 @@ def _known(message: Message, raw: bytes) -> Bounce | None:
         return None
     if not (delayed or failed):
         return None
-    words = _words(message)
-    status = STATUS.search(words)
+    text = _report_text(message)
+    status = STATUS.search(text)
     code = status[0] if status else ""
-    said = next((line for line in words.splitlines() if code and code in line), _first_line(words))
-    return Bounce(bool(failed) and _is_hard(code, words), not failed, code, one_line(said))
+    diagnostic = next((line for line in text.splitlines() if code and code in line), _first_line(text))
+    return Bounce(bool(failed) and _is_hard(code, text), not failed, code, one_line(diagnostic))
 
 
-def _words(message: Message) -> str:
-    """What the report itself says, without the mail that it sends back."""
+def _report_text(message: Message) -> str:
+    """Return what the report itself says, without the mail that it sends back."""
     text = next((text_of(part) for part in leaves(message) if part.get_content_maintype() == "text"), "")
     lines = text[:20_000].splitlines()
     ends = (at for at, line in enumerate(lines) if line.startswith("---") and RETURNED.search(line))
