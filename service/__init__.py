@@ -1,4 +1,4 @@
-"""TwoYes: introductions that are sent only after two yeses."""
+"""The Flask application: `create_app` is the one place that wires things together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Celery application: the tasks that follow the answers and the clock, and beat's table."""
+"""The Celery application: thin tasks that follow the answers and the clock."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ import dkim
 import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from honcho.environ import parse_procfile  # type: ignore[import-untyped]
+from honcho.environ import parse_procfile
 from sqlalchemy import update
 
 from service.cli import main
-from service.inbound.store import Way, receive
+from service.inbound.store import Delivery, Way, receive
 from service.introductions import wishes
 from service.lifecycle import MailKind, Role, State
 from service.mail.signing import sign
@@ -158,7 +158,7 @@ def with_domain(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
 
 def bring(story: Story, raw: bytes, recipient: str) -> None:
     """A mail arrives, and waits to be read."""
-    receive(story.db, story.settings, raw, LINDA, recipient, Way.LMTP, story.clock())
+    receive(story.db, story.settings, Delivery(raw, LINDA, recipient, Way.LMTP), story.clock())
 
 
 @pytest.mark.usefixtures("with_domain")

@@ -1,4 +1,4 @@
-"""The embedded mode: TwoYes on one machine with nothing installed beside Python (`make run`).
+"""One machine with nothing installed beside Python: `make run`, `make demo`, the mailbox.
 
 The same processes run as in production, from the same Procfile; only their settings differ. This
 module decides those settings. Every one of them is a default: what the environment gives wins.

@@ -16,12 +16,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from types import FrameType
 
 import click
-from honcho.colour import get_colours  # type: ignore[import-untyped]
-from honcho.printer import Message, Printer  # type: ignore[import-untyped]
+from honcho.colour import get_colours
+from honcho.printer import Message, Printer
+
+from service.settings.clock import utc_now
 
 # Seconds that children have after SIGTERM: a worker finishes its mails, gunicorn its requests.
 PATIENCE = 8.0
@@ -85,7 +86,7 @@ class Children:
     def _read(self, name: str, process: subprocess.Popen[bytes], colour: str) -> None:
         assert process.stdout is not None  # noqa: S101 (for the type checker)
         for line in process.stdout:
-            self._output.put(Message("line", line, datetime.now().astimezone(), name, colour))
+            self._output.put(Message("line", line, utc_now().astimezone(), name, colour))
 
     def when(self, happened: Callable[[], bool], text: str) -> None:
         """Print `text` as soon as `happened` says so, asked five times a second in the background."""

@@ -70,7 +70,7 @@ def _reply_on_record() -> str:
 
 @pages.get("/mailbox/<key>/html")
 def html(key: str) -> ResponseReturnValue:
-    """The HTML part by itself, with the inline styles of a mail and nothing else allowed."""
+    """Show the HTML part by itself, with the inline styles of a mail and nothing else allowed."""
     # The frame may open a link in a window of its own, and go nowhere by itself.
     page = Response(_find(key).html.replace("<head>", '<head><base target="_blank">', 1))
     page.headers["Content-Security-Policy"] = FRAMED

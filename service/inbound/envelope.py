@@ -61,7 +61,7 @@ def bare(written: Iterable[str]) -> list[str]:
 def _parsed(value: str) -> list[str]:
     try:
         return [address for _, address in getaddresses([value])]
-    except Exception:
+    except Exception:  # noqa: BLE001
         # The standard library's parser has more than one way to fail over a strange address.
         return []
 

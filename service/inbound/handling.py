@@ -84,7 +84,7 @@ def _mail_of(session: Session, tag: str) -> OutboxMail | None:
 
 
 def _evidence(reading: Reading) -> dict[str, Any]:
-    """What is kept when the mail itself is forgotten; what a person wrote, only where it was an answer."""
+    """Return what is kept when the mail is forgotten; of what a person wrote, only an answer."""
     facts = {
         "category": reading.category.value,
         "first_line": reading.first_line if reading.intent is not Intent.UNCLEAR else "",
@@ -95,23 +95,20 @@ def _evidence(reading: Reading) -> dict[str, Any]:
 
 
 def _effect(arrived: Arrived) -> Effect:
-    category, purpose = arrived.reading.category, arrived.purpose
-    if category is Category.OWN:
-        return Effect.OWN
+    category, purpose, mail = arrived.reading.category, arrived.purpose, arrived.mail
     if category is Category.COMPLAINT:
         return _complaint(arrived)
     if category is Category.BOUNCE:
         return _bounce(arrived)
-    if purpose is Purpose.STOP and arrived.mail:
+    if purpose is Purpose.STOP and mail and category is not Category.OWN:
         # A mail program wrote it when somebody pressed its own "unsubscribe" (RFC 2369, section 3.2).
-        return _stop(arrived, arrived.mail)
-    if category is Category.AUTO_REPLY:
-        return Effect.AUTO_REPLY
-    if purpose is Purpose.PLAIN:
-        return Effect.FOR_THE_OPERATOR
-    if purpose is Purpose.INTRO and arrived.mail:
-        return _reply(arrived, arrived.mail)
-    return Effect.NO_EFFECT
+        return _stop(arrived, mail)
+    if purpose is Purpose.INTRO and mail and category is Category.REPLY:
+        return _reply(arrived, mail)
+    nothing_follows = {Category.OWN: Effect.OWN, Category.AUTO_REPLY: Effect.AUTO_REPLY}
+    return nothing_follows.get(
+        category, Effect.FOR_THE_OPERATOR if purpose is Purpose.PLAIN else Effect.NO_EFFECT
+    )
 
 
 # --- Bounces and complaints -----------------------------------------------------------------------
@@ -130,7 +127,7 @@ def _bounce(arrived: Arrived) -> Effect:
 
 
 def _complaint(arrived: Arrived) -> Effect:
-    """Somebody pressed "this is spam" (RFC 5965): never again, for whoever the mail had gone to."""
+    """Write never again to whoever pressed "this is spam" (RFC 5965)."""
     complained_of = None
     for mail in _complained_of(arrived):
         _stop(arrived, mail)
@@ -140,7 +137,7 @@ def _complaint(arrived: Arrived) -> Effect:
 
 
 def _complained_of(arrived: Arrived) -> list[OutboxMail]:
-    """By an address that we signed, or else by a Message-ID, which nobody can make up either."""
+    """Find it by an address that we signed, or else by a Message-ID, which nobody can make up either."""
     found = []
     for address in arrived.reading.our_addresses:
         try:
@@ -175,11 +172,11 @@ def _reply(arrived: Arrived, mail: OutboxMail) -> Effect:
         return _stop(arrived, mail)
     if reading.intent is Intent.UNCLEAR or mail.to is Role.REQUESTER or not _replies_to_us(arrived, mail):
         return Effect.LINK_SENT if _send_link(arrived, mail) else Effect.NOT_UNDERSTOOD
-    return _said(arrived, mail, reading.intent is Intent.YES)
+    return _said(arrived, mail, yes=reading.intent is Intent.YES)
 
 
 def _replies_to_us(arrived: Arrived, mail: OutboxMail) -> bool:
-    """Whether this is a reply to a mail of ours to this person in this case, and to nobody else.
+    """Tell whether this is a reply to a mail of ours to this person in this case, and to nobody else.
 
     A "yes" to what somebody else wrote says nothing to us, however it found its way to our address.
     """
@@ -197,23 +194,24 @@ def _replies_to_us(arrived: Arrived, mail: OutboxMail) -> bool:
     return ours.issuperset(reading.in_reply_to)
 
 
-def _said(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
+def _said(arrived: Arrived, mail: OutboxMail, *, yes: bool) -> Effect:
     if yes and _is_overtaken(arrived, mail):
         _send_link(arrived, mail)
         return Effect.TOO_LATE
     try:
         # A verb that refuses has written half of what it would; the savepoint takes that back.
         with arrived.session.begin_nested():
-            return _take_at_its_word(arrived, mail, yes)
+            return _take_at_its_word(arrived, mail, yes=yes)
     except (Refused, NeverAgain, LinkReplaced):
         _send_link(arrived, mail)
         return Effect.TOO_LATE
 
 
 def _is_overtaken(arrived: Arrived, mail: OutboxMail) -> bool:
-    """Whether the party has said something else since: when a reply was written, nobody but its writer knows.
+    """Tell whether the party has said something else since.
 
-    So a yes takes back a no only in reply to a mail that was written after that no and asks once more.
+    When a reply was written, nobody but its writer knows. So a yes takes back a no only in reply to a mail
+    that was written after that no and asks once more.
     """
     party = lock_party(arrived.session, mail)
     if party is None or party.touched_at is None:
@@ -224,7 +222,7 @@ def _is_overtaken(arrived: Arrived, mail: OutboxMail) -> bool:
     return changed and party.touched_at > arrived.inbound.received_at
 
 
-def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
+def _take_at_its_word(arrived: Arrived, mail: OutboxMail, *, yes: bool) -> Effect:
     session, settings = arrived.session, arrived.settings
     reply = Reply(mail, arrived.version, arrived.reading.first_line, arrived.inbound.id)
     if mail.kind is MailKind.FOLLOW_UP or _asks_to_confirm(mail):
@@ -238,7 +236,7 @@ def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
 
 
 def _asks_to_confirm(mail: OutboxMail) -> bool:
-    """Whether a mail with the link again is about the follow-up and not about the ask."""
+    """Tell whether a mail with the link again is about the follow-up and not about the ask."""
     return mail.kind is MailKind.UNCLEAR and mail.round == ABOUT_THE_HANDOFF
 
 

@@ -32,7 +32,7 @@ from service.settings.table import Settings
 from service.store.db import Database
 
 from .envelope import NULL_SENDER, is_ours
-from .store import Receipt, Way, receive
+from .store import Delivery, Receipt, Way, receive
 
 MAX_SESSIONS, MAX_SESSIONS_OF_ONE_PEER = 50, 25
 """Open connections, in all and from one address; a Postfix in front opens 20 at most by default."""
@@ -82,6 +82,7 @@ class Handler:
 
     def __init__(self, db: Database, settings: Settings, clock: Clock) -> None:
         self.db, self.settings, self.clock = db, settings, clock
+        self.hostname = settings.INBOUND_DOMAIN or "localhost"
         self.sessions: set[LmtpSession] = set()
 
     def has_room_for(self, peer: str) -> bool:
@@ -117,7 +118,8 @@ class Handler:
 
     def _store(self, raw: bytes, sender: str, recipient: str) -> str:
         try:
-            return REPLIES[receive(self.db, self.settings, raw, sender, recipient, Way.LMTP, self.clock())]
+            delivery = Delivery(raw, sender, recipient, Way.LMTP)
+            return REPLIES[receive(self.db, self.settings, delivery, self.clock())]
         except SQLAlchemyError as error:
             log.warning("a mail could not be stored: %s", type(error).__name__)
         except Exception:
@@ -161,7 +163,7 @@ class LmtpSession(LMTP):
             handler,
             data_size_limit=None,
             enable_SMTPUTF8=True,
-            hostname=handler.settings.INBOUND_DOMAIN or "localhost",
+            hostname=handler.hostname,
             ident="TwoYes",
             # Our own limits on time come first, and say why.
             timeout=2 * SESSION_TIMEOUT,
@@ -219,7 +221,7 @@ class LmtpSession(LMTP):
     def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
         try:
             return super()._getaddr(arg)
-        except Exception:
+        except Exception:  # noqa: BLE001
             # The standard library's parser has more than one way to fail over a strange address.
             return None, None
 
@@ -284,7 +286,7 @@ class LmtpSession(LMTP):
             if begins and line == b".\r\n":
                 break
             size += len(line)
-            flaw = flaw or self._flaw(line, ends, size)
+            flaw = flaw or self._flaw(line, ends=ends, size=size)
             if flaw:
                 content.clear()
             else:
@@ -295,7 +297,7 @@ class LmtpSession(LMTP):
             raise Refusal(flaw)
         return bytes(content)
 
-    def _flaw(self, line: bytes, ends: bool, size: int) -> str:
+    def _flaw(self, line: bytes, *, ends: bool, size: int) -> str:
         """Return the reply to a mail with this line, which brings it to this size, or "" where it is fine."""
         bare = line[:-2] if ends else line
         if b"\n" in bare or b"\r" in bare:

@@ -11,6 +11,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -64,48 +65,48 @@ class Receipt(StrEnum):
 # --- Storing ----------------------------------------------------------------------------------------
 
 
-def receive(
-    db: Database, settings: Settings, raw: bytes, sender: str, recipient: str, way: Way, now: datetime
-) -> Receipt:
-    """Store one mail for one recipient, or refuse it; the answer is given after the commit.
+@dataclass(frozen=True)
+class Delivery:
+    """A mail as it was brought, for one recipient."""
 
-    ``sender`` and ``recipient`` are the bare addresses of the envelope; `envelope.NULL_SENDER` is the null
-    sender, and "" one that nobody told us. Raises SQLAlchemyError where the database is away, and nothing
-    else, whatever the addresses and the bytes are.
+    raw: bytes
+    sender: str
+    """The bare address; `envelope.NULL_SENDER` is the null sender, and "" one that nobody told us."""
+    recipient: str
+    way: Way
+
+
+def receive(db: Database, settings: Settings, delivery: Delivery, now: datetime) -> Receipt:
+    """Store a mail for one recipient, or refuse it; the answer is given after the commit.
+
+    Raises SQLAlchemyError where the database is away, and nothing else, whatever was brought.
     """
-    purpose = envelope.purpose(recipient, settings)
+    purpose = envelope.purpose(delivery.recipient, settings)
     if purpose is None:
         return Receipt.UNKNOWN_RECIPIENT
-    most = settings.INBOUND_MAX_SIZE
-    if len(raw) > (min(most, MAX_UNSIGNED) if purpose is Purpose.PLAIN else most):
+    limit = settings.INBOUND_MAX_SIZE
+    if len(delivery.raw) > (min(limit, MAX_UNSIGNED) if purpose is Purpose.PLAIN else limit):
         return Receipt.TOO_LARGE
     mail = InboundMail(
-        message_id=message_id(raw),
-        sender=_printable(sender)[:MAX_ADDRESS],
-        recipient=canonical(recipient),
-        way=way,
-        raw=raw,
-        size=len(raw),
+        message_id=message_id(delivery.raw),
+        sender=_printable(delivery.sender)[:MAX_ADDRESS],
+        recipient=canonical(delivery.recipient),
+        way=delivery.way,
+        raw=delivery.raw,
+        size=len(delivery.raw),
         received_at=now,
     )
     with db.transaction() as session:
         return _store(session, settings, mail)
 
 
-def receive_all(
-    db: Database,
-    settings: Settings,
-    raw: bytes,
-    sender: str,
-    recipients: Iterable[str],
-    way: Way,
-    now: datetime,
-) -> Receipt:
-    """Store one mail for several recipients where the other side hears only one answer.
+def receive_all(db: Database, settings: Settings, deliveries: Iterable[Delivery], now: datetime) -> Receipt:
+    """Store a mail for each of its recipients, where the other side hears only one answer.
 
-    What is temporary goes first: the other side sends again, and what was stored is then a duplicate.
+    What is temporary goes first: the other side sends again, and what was stored is then a duplicate. Raises
+    as `receive` does.
     """
-    receipts = {receive(db, settings, raw, sender, recipient, way, now) for recipient in recipients}
+    receipts = {receive(db, settings, delivery, now) for delivery in deliveries}
     order = (Receipt.TOO_MANY, Receipt.STORED, Receipt.DUPLICATE, Receipt.TOO_LARGE)
     return next((receipt for receipt in order if receipt in receipts), Receipt.UNKNOWN_RECIPIENT)
 
@@ -137,7 +138,7 @@ def _is_known(session: Session, mail: InboundMail) -> bool:
 
 
 def message_id(raw: bytes) -> str:
-    """The Message-ID as far as it can be read (RFC 5322 3.6.4); a mail without a usable one gets a hash."""
+    """Return the Message-ID (RFC 5322 3.6.4), or a hash of the mail where it has no usable one."""
     head = re.split(rb"\r?\n\r?\n|\r\r", raw, maxsplit=1)[0]
     found = re.search(rb"(?im)^message-id[ \t]*:((?:[^\r\n]|\r?\n[ \t])*)", head)
     written = b" ".join(found[1].split()).decode("ascii", "replace") if found else ""
@@ -190,7 +191,7 @@ def _process_one(db: Database, settings: Settings, clock: Clock, inbound_id: int
 
 
 def _lock(session: Session, inbound_id: int) -> InboundMail | None:
-    """The mail, if it is still to be processed and nobody else is about it."""
+    """Return the mail, if it is still to be processed and nobody else is about it."""
     unprocessed = select(InboundMail).where(InboundMail.id == inbound_id, InboundMail.processed_at.is_(None))
     return session.scalars(unprocessed.with_for_update(skip_locked=True)).first()
 
@@ -211,7 +212,7 @@ def process_due(db: Database, settings: Settings, clock: Clock) -> None:
 
 
 def _wait(attempts: int) -> timedelta:
-    """From the arrival of a mail to its next attempt, after so many that failed."""
+    """Return the time from the arrival of a mail to its next attempt, after so many that failed."""
     return FIRST_PAUSE * ((1 << attempts) - 1)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.inbound import envelope
-from service.inbound.store import Receipt, Way, receive_all
+from service.inbound.store import Delivery, Receipt, Way, receive_all
 from service.views.site.common import database, now, settings
 
 pages = Blueprint("inbound", __name__)
@@ -30,7 +30,7 @@ REFUSED_IN_JSON = 403
 """For good, to Postmark, which sends again after every status but 200 and 403."""
 
 
-class Delivery(NamedTuple):
+class PostedMail(NamedTuple):
     """A mail, and what the provider says about its envelope."""
 
     raw: bytes
@@ -50,7 +50,7 @@ def take() -> ResponseReturnValue:
     size = settings().INBOUND_MAX_SIZE
     request.max_content_length = request.max_form_memory_size = SIZE_FACTOR * size
     try:
-        receipt = _receive(_delivery())
+        receipt = _receive(_posted())
     except RequestEntityTooLarge:
         receipt = Receipt.TOO_LARGE
     except Unreadable:
@@ -78,17 +78,18 @@ def _is_authorized() -> bool:
     return hmac.compare_digest((password or "").encode(errors="replace"), secret.encode())
 
 
-def _receive(delivery: Delivery) -> Receipt:
-    raw, sender, recipients = delivery
-    to = recipients or envelope.recipients(raw, settings())
+def _receive(posted: PostedMail) -> Receipt:
+    raw, sender, recipients = posted
     by = envelope.sender(raw) if sender is None else sender
-    return receive_all(database(), settings(), raw, by, to, Way.WEBHOOK, now())
+    to = recipients or envelope.recipients(raw, settings())
+    deliveries = [Delivery(raw, by, recipient, Way.WEBHOOK) for recipient in to]
+    return receive_all(database(), settings(), deliveries, now())
 
 
 # --- The forms of a request -------------------------------------------------------------------------
 
 
-def _delivery() -> Delivery:
+def _posted() -> PostedMail:
     """Return the mail of this request. Raises Unreadable."""
     if request.mimetype == "message/rfc822":
         return _as_it_is()
@@ -96,33 +97,33 @@ def _delivery() -> Delivery:
         return _postmark(_json(request.get_data(as_text=True)))
     if "body-mime" in request.form:
         sender, recipients = request.form.get("sender"), envelope.bare(request.form.getlist("recipient"))
-        return Delivery(_bytes(request.form["body-mime"]), sender, recipients)
+        return PostedMail(_bytes(request.form["body-mime"]), sender, recipients)
     if "email" in request.form:
         return _sendgrid(request.form["email"], request.form.get("envelope", "{}"))
     raise Unreadable
 
 
-def _as_it_is() -> Delivery:
+def _as_it_is() -> PostedMail:
     recipients = request.args.getlist("recipient") or request.headers.getlist("X-Envelope-To")
     sender = request.args.get("sender", request.headers.get("X-Envelope-From"))
-    return Delivery(request.get_data(), sender, envelope.bare(recipients))
+    return PostedMail(request.get_data(), sender, envelope.bare(recipients))
 
 
-def _postmark(content: Any) -> Delivery:
+def _postmark(content: Any) -> PostedMail:
     match content:
         case {"RawEmail": str(raw), "OriginalRecipient": str(recipient)}:
-            return Delivery(_bytes(raw), None, envelope.bare([recipient]))
+            return PostedMail(_bytes(raw), None, envelope.bare([recipient]))
         case {"RawEmail": str(raw)}:
-            return Delivery(_bytes(raw), None, [])
+            return PostedMail(_bytes(raw), None, [])
     raise Unreadable
 
 
-def _sendgrid(raw: str, envelope_json: str) -> Delivery:
+def _sendgrid(raw: str, envelope_json: str) -> PostedMail:
     match _json(envelope_json):
         case {"from": str(sender), "to": [*recipients]}:
-            return Delivery(_bytes(raw), sender, envelope.bare([str(one) for one in recipients]))
+            return PostedMail(_bytes(raw), sender, envelope.bare([str(one) for one in recipients]))
         case {}:
-            return Delivery(_bytes(raw), None, [])
+            return PostedMail(_bytes(raw), None, [])
     raise Unreadable
 
 

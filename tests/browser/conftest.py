@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -28,9 +26,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """SQLite alone: what the databases have in common is tested without a browser."""
-    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'twoyes.db')}"
+    return sqlite_url
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from tests.support.story import LINDA, NATASHA, Story
 
 from .site import PHONE, visiting
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 30_000
 """Bytes of the page with everything it fetches, uncompressed."""
 TEXTS = ("need", "a_blurb", "b_blurb", "a_endorsement", "b_endorsement")
@@ -112,7 +114,7 @@ def test_the_page_and_all_that_it_fetches_weigh_less_than_thirty_kilobytes(
     story.ask(**texts)
     with visiting(chromium, story) as page:
         got: list[Response] = []
-        page.on("response", lambda response: got.append(response))
+        page.on("response", got.append)
         page.goto(story.link(LINDA, "/a/") + f"?lang={language}", wait_until="networkidle")
         icon = page.locator("link[rel=icon]").get_attribute("href")
         weights = {urlsplit(one.url).path[:8]: len(one.body()) for one in got}

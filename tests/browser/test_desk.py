@@ -16,6 +16,8 @@ from tests.support.story import LINDA, NATASHA, Story
 from .site import visiting
 from .walk import press, sign_in, submit, unfold
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["with JavaScript", "without JavaScript"])
 def page(request: pytest.FixtureRequest, chromium: Browser, story: Story) -> Iterator[Page]:

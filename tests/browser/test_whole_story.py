@@ -13,6 +13,8 @@ from tests.support.story import LINDA, NATASHA, RITA, Story
 from .site import visiting
 from .walk import fill, press
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["with JavaScript", "without JavaScript"])
 def page(request: pytest.FixtureRequest, chromium: Browser, story: Story) -> Iterator[Page]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ class Doorbell(Nudger):
             self.tried += 1
             return publish(*args, **kwargs)  # type: ignore[arg-type]
 
-        self._celery.send_task = counted
+        self._celery.send_task = counted  # type: ignore[method-assign, assignment]
 
     def is_silent(self) -> bool:
         return self.seconds < self._quiet_until
@@ -184,7 +185,7 @@ class Town:
 
     def wait_until_introduced(self) -> None:
         for who in (LINDA, NATASHA, RITA):
-            eventually(lambda who=who: self.boxes.of(who, MailKind.INTRODUCTION), AT_ONCE, f"{who}'s copy")
+            eventually(partial(self.boxes.of, who, MailKind.INTRODUCTION), AT_ONCE, f"{who}'s copy")
 
 
 @contextmanager

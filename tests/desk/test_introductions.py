@@ -164,8 +164,8 @@ PLAYS: dict[str, tuple[Any, Standing, Show]] = {
         Standing.UNCONFIRMED,
         Show.INTRODUCED,
     ),
-    "undelivered": (lambda story: season.undelivered(story), Standing.UNDELIVERED, Show.NOTHING),
-    "came back": (lambda story: come_back(story), Standing.INTRODUCED, Show.INTRODUCED),
+    "undelivered": (season.undelivered, Standing.UNDELIVERED, Show.NOTHING),
+    "came back": (come_back, Standing.INTRODUCED, Show.INTRODUCED),
     "came back, and over": (
         lambda story: (come_back(story), story.sweep(days=4), story.sweep(days=40)),
         Standing.UNDELIVERED,

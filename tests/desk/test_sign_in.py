@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
-from flask import render_template
+from flask import Flask, render_template
 from flask.testing import FlaskClient
 from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import IntegrityError
@@ -19,6 +18,7 @@ from service.delivery.deliver import NotRetriable, retry_by_hand
 from service.desk.sign_in import ask_for_link as ask_for_link_to
 from service.inbound import store as entry
 from service.inbound.effects import Effect
+from service.inbound.store import Delivery, Way
 from service.introductions import quotas as limits
 from service.lifecycle import MailKind
 from service.store.db import Database
@@ -40,14 +40,15 @@ def environ(environ: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def story(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Iterator[Story]:
+def story(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Story:
     """A service with two pages behind the sign-in that say who is there, and one that is a whole page."""
-    story = Story(environ, clock, relay)
-    story.app.add_url_rule("/desk/page", "page", signed_in(lambda: render_template("error.html")))
-    story.app.add_url_rule("/desk/probe", "probe", signed_in(lambda: str(visitor())))
-    story.app.add_url_rule("/operator/probe", "operators", operators_only(lambda: str(visitor())))
-    yield story
-    story.db.engine.dispose()
+    return Story(environ, clock, relay, add_probes)
+
+
+def add_probes(app: Flask) -> None:
+    app.add_url_rule("/desk/page", "page", signed_in(lambda: render_template("error.html")))
+    app.add_url_rule("/desk/probe", "probe", signed_in(lambda: str(visitor())))
+    app.add_url_rule("/operator/probe", "operators", operators_only(lambda: str(visitor())))
 
 
 @pytest.fixture
@@ -251,7 +252,7 @@ def _effects(story: Story, to: str) -> list[str]:
     )
     reply = f"From: {RITA}\nTo: {to}\nMessage-ID: <2@quill.test>\nSubject: Re: link\n\nstop\n"
     for sender, raw in (("", bounce), (RITA, reply)):
-        entry.receive(story.db, story.settings, raw.encode(), sender, to, "smtp", story.clock())
+        entry.receive(story.db, story.settings, Delivery(raw.encode(), sender, to, Way.LMTP), story.clock())
     entry.process_due(story.db, story.settings, story.clock)
     with story.db.reading() as session:
         return list(session.scalars(select(InboundMail.outcome).order_by(InboundMail.id)))
@@ -424,8 +425,7 @@ def test_somebody_who_is_no_operator_any_more_is_signed_out(
 ) -> None:
     sign_in_for_tests(desk.client, desk, OPERATOR)
     cookie = desk.client.get_cookie("session")
-    later = Story({**environ, "OPERATORS": ""}, clock, relay)
-    later.app.add_url_rule("/desk/probe", "probe", signed_in(lambda: "in"))
+    later = Story({**environ, "OPERATORS": ""}, clock, relay, add_probes)
     assert cookie
     later.client.set_cookie("session", cookie.value)
     assert not is_in(later.client)

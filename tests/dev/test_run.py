@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 import pytest
 from aiosmtpd.smtp import Envelope
-from honcho.environ import parse_procfile  # type: ignore[import-untyped]
+from honcho.environ import parse_procfile
 
 from service import dev as embedded
 from service.dev import CannotRun, mailbox

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from service.inbound import store as entry
-from service.inbound.store import FAILED, MAX_ATTEMPTS, Receipt, Way, message_id
+from service.inbound.store import FAILED, MAX_ATTEMPTS, Delivery, Receipt, Way, message_id
 from service.lifecycle import ConsentState
 from service.settings.table import load
 from tests.support.inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, HandClock, Story
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def environ(environ: dict[str, str]) -> dict[str, str]:
 
 
 def bring(story: Story, raw: bytes, recipient: str = POSTMASTER, sender: str = LINDA) -> Receipt:
-    return entry.receive(story.db, story.settings, raw, sender, recipient, Way.LMTP, story.clock())
+    return entry.receive(story.db, story.settings, Delivery(raw, sender, recipient, Way.LMTP), story.clock())
 
 
 def test_a_mail_is_on_record_with_its_envelope_when_it_is_acknowledged(story: Story) -> None:

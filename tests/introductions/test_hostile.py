@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from service.delivery import deliver as delivery
+from service.introductions import decisions
 from service.introductions import quotas as limits
-from service.introductions import requests as introductions
 from service.lifecycle import ConsentState, MailKind, State
 from service.store import outbox
 from service.store.models import MailState
@@ -44,7 +44,7 @@ def test_an_ask_that_is_wanted_again_between_the_fence_and_the_record_still_leav
     story.relay.behave(refuse={})
     story.answer(LINDA, "no")
     send = delivery._send
-    changed = []
+    changed: list[int] = []
 
     def linda_changes_her_mind(*args: object) -> object:
         outcome = send(*args)  # type: ignore[arg-type]
@@ -259,7 +259,7 @@ def test_a_commit_that_fails_answers_nothing_as_recorded(
         raise RuntimeError("the database went away")
 
     with monkeypatch.context() as fault:
-        fault.setattr(introductions.decisions, "_write_ledger", broken)
+        fault.setattr(decisions, "_write_ledger", broken)
         response = story.answer(LINDA, "yes")
     assert response.status_code == 500
     assert "recorded</h1>" not in response.text

@@ -280,7 +280,8 @@ def test_an_answer_after_the_case_closed_gets_a_kind_page_and_is_recorded_nowher
 def test_an_address_that_cannot_be_reached_is_told_at_once_and_corrected_once(story: Story) -> None:
     story.request()
     story.relay.behave(refuse={NATASHA: "550 5.1.1 no such user"})
-    closes = story.verify() and story.introduction().closes_at
+    story.verify()
+    closes = story.introduction().closes_at
     assert story.kinds(RITA) == ["verify", "undeliverable"]
     assert story.consent(NATASHA).state is ConsentState.UNDELIVERABLE
     page = story.link(RITA, "/r/")

@@ -50,6 +50,7 @@ def test_an_address_says_what_it_is_for_and_which_mail_it_stands_in(purpose: Pur
 def test_the_version_is_that_of_the_links_of_whoever_gets_the_mail() -> None:
     mails = {to: mail(to) for to in Role}
     for number, (to, row) in enumerate(mails.items(), start=2):
+        assert row.introduction is not None
         holder = row.introduction if to is Role.REQUESTER else row.introduction.consent(to)
         holder.version = number
         ours = read(signed(Purpose.INTRO, row, SETTINGS), SETTINGS)

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 
@@ -387,7 +388,7 @@ def test_what_did_not_come_about_is_told_in_the_same_words_whatever_the_reason(
 
 
 def test_the_summary_tells_a_referral_from_a_lead() -> None:
-    introduced = {"introduced_at": NOW, "left_at": NOW}
+    introduced: dict[str, Any] = {"introduced_at": NOW, "left_at": NOW}
     assert "referral" in written(case(state=State.CONFIRMED, **introduced), MailKind.SUMMARY, Role.REQUESTER)
     lead = case(state=State.CLOSED, reason=Reason.HANDOFF_UNCONFIRMED, **introduced)
     text = written(lead, MailKind.SUMMARY, Role.REQUESTER)
@@ -487,7 +488,7 @@ def test_the_introduction_is_the_same_bytes_however_often_and_whenever_it_is_wri
 
 @pytest.mark.parametrize("change", [{"cc_requester": False}, {"requester_is": Role.A}])
 def test_the_requester_gets_no_copy_of_their_own_unless_they_are_a_third_who_wants_one(
-    change: dict[str, object],
+    change: dict[str, Any],
 ) -> None:
     assert parsed(raw(case(**change), MailKind.INTRODUCTION, Role.A))["Cc"] is None
 

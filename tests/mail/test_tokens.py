@@ -6,7 +6,8 @@ import base64
 
 import pytest
 
-from service.lifecycle import ConsentState
+from service.introductions import decisions
+from service.lifecycle import ConsentState, Failed, MailKind, Role
 from service.mail.tokens import BadLink, Link, Tokens
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, SECRET, HandClock, Story
@@ -120,9 +121,6 @@ def test_the_link_to_a_corrected_address_is_revoked_but_its_never_still_works(st
 
 def bounce(story: Story, address: str) -> None:
     """The ask was accepted by the relay and came back later."""
-    from service.introductions import decisions
-    from service.lifecycle import Failed, MailKind, Role
-
     assert story.consent(address).side is Role.B
     with story.db.transaction() as session:
         introduction = decisions.lock(session, story.introduction().id)

@@ -77,7 +77,7 @@ def test_a_broker_that_is_away_is_told(environ: dict[str, str]) -> None:
 def test_a_relay_that_refuses_us_is_told_with_what_it_said(
     environ: dict[str, str], relay: FaultySmtp, script: dict[str, str], word: str
 ) -> None:
-    relay.behave(**script)
+    relay.behave(script)
     found = findings(environ)["relay"]
     assert found.wrong
     assert word in found.said

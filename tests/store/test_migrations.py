@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from alembic import command
 from sqlalchemy import text
 
 from service.store.db import Database, alembic_config, migrate
 from service.store.models import Installation
 from tests.conftest import rows
+
+pytestmark = pytest.mark.both_databases
 
 OLD = """
 INSERT INTO introductions (id, requester_name, requester_email, requester_address, need, need_of, sought,

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from contextlib import suppress
+from typing import Self
 
 from sqlalchemy import select
 
@@ -78,7 +79,7 @@ class Listening:
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
 
-    def __enter__(self) -> Listening:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(10)
         return self
@@ -100,7 +101,7 @@ class Line:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.replies = self.socket.makefile("rb")
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

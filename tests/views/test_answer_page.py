@@ -33,7 +33,9 @@ def test_every_word_that_a_yes_agrees_to_stands_on_the_page(story: Story, who: s
     story.ask()
     page = shown(story, who)
     story.answer(who, "yes")
-    agreed = story.consent(who).words_shown.splitlines()
+    shown_words = story.consent(who).words_shown
+    assert shown_words is not None
+    agreed = shown_words.splitlines()
     assert len(agreed) >= 8
     for words in agreed:
         assert words in page

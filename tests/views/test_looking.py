@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from werkzeug.routing import Rule
 
 from service.settings.table import load
@@ -78,9 +80,6 @@ def test_looking_at_any_route_leaves_every_table_as_it_was(
 
 def test_the_database_itself_refuses_to_write_while_somebody_looks(story: Story) -> None:
     story.request()
-    from sqlalchemy import text
-    from sqlalchemy.exc import DBAPIError
-
     with story.db.reading() as session, pytest.raises(DBAPIError, match=r"(?i)read-?only"):
         session.execute(text("UPDATE introductions SET need = 'changed'"))
     story.clock.advance(seconds=1)

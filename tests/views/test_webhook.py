@@ -82,7 +82,8 @@ def test_the_envelope_may_stand_in_headers_or_in_the_mail_itself(story: Story) -
 def test_the_recipient_is_where_the_mail_was_delivered_and_not_whom_it_is_addressed_to(
     story: Story, header: str
 ) -> None:
-    raw = mail(To=ABUSE, **{header: POSTMASTER})
+    headers: dict[str, Any] = {header: POSTMASTER}
+    raw = mail(To=ABUSE, **headers)
     assert outcome(post(story, data=raw, content_type="message/rfc822")) == (200, "stored")
     addressed = mail(number=2, Cc=f"Rita <rita@quill.test>, Us <{POSTMASTER}>", Delivered_To=LINDA)
     assert outcome(post(story, data=addressed, content_type="message/rfc822")) == (200, "stored")

@@ -56,7 +56,7 @@ def decoded(value: str) -> str:
 
 
 def _answers_an_invitation(part: Message) -> bool:
-    """A calendar's "accepted" (RFC 5546 3.2.3), which a click wrote and not a hand."""
+    """Tell a calendar's "accepted" (RFC 5546 3.2.3), which a click wrote and not a hand."""
     if part.get_content_type() != "text/calendar":
         return False
     return re.search(r"(?im)^METHOD:(REPLY|COUNTER)", text_of(part)[:MAX_TEXT]) is not None

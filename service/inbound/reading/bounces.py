@@ -48,7 +48,7 @@ def read_bounce(message: Message, raw: bytes, sender: str) -> Bounce | None:
 
 
 def _recipients(part: Message) -> list[Message]:
-    """The blocks of a delivery report that each speak of one recipient (RFC 3464 2.3)."""
+    """Return the blocks of a delivery report that each speak of one recipient (RFC 3464 2.3)."""
     kind = part.get_content_type()
     if kind == "message/delivery-status":
         blocks = children(part)
@@ -60,7 +60,7 @@ def _recipients(part: Message) -> list[Message]:
 
 
 def _inside(part: Message) -> str:
-    """The content of a part that the parser took for a message."""
+    """Return the content of a part that the parser took for a message."""
     inner = next(iter(children(part)), part)
     return str(inner).replace("\r\n", "\n").lstrip()
 
@@ -75,19 +75,20 @@ def _standard(blocks: list[Message]) -> Bounce | None:
     if failed:
         first, elsewhere = failed[0], len(failed) < len(blocks)
         hard = not elsewhere and all(_is_hard(_status(block), _diagnostic(block)) for block in failed)
-        return Bounce(hard, False, _status(first), one_line(_diagnostic(first)))
+        return Bounce(hard, delayed=False, status=_status(first), diagnostic=one_line(_diagnostic(first)))
     for first in by_action.get("delayed", []):
-        return Bounce(False, True, _status(first), one_line(_diagnostic(first)))
+        diagnostic = one_line(_diagnostic(first))
+        return Bounce(hard=False, delayed=True, status=_status(first), diagnostic=diagnostic)
     return None
 
 
 def _diagnostic(block: Message) -> str:
-    """The words of the other server, without the name of the protocol before them."""
+    """Return the words of the other server, without the name of the protocol before them."""
     return re.sub(r"^[\w.-]{1,20}\s*;\s*", "", field(block, "Diagnostic-Code"))
 
 
 def _status(block: Message) -> str:
-    """The status; where it says no more than its class, the one in the words of the other server."""
+    """Return the status; where it says no more than its class, the one in the words of the other server."""
     status = STATUS.search(field(block, "Status"))
     quoted = STATUS.search(_diagnostic(block))
     if status and not (quoted and status[0].endswith(".0.0") and quoted[0][0] == status[0][0]):
@@ -103,14 +104,14 @@ def _is_hard(status: str, diagnostic: str) -> bool:
 
 
 def _unstandard(message: Message, raw: bytes) -> Bounce | None:
-    """A report of a server that has a form of its own.
+    """Read a report of a server that has a form of its own.
 
     The sender must be a mail server: some of the patterns would find a failure in what people write.
     """
     begin = b"\n".join(line.rstrip(b"\r")[:MAX_LINE] for line in raw[:MAX_REPORT].split(b"\n"))
     try:
         delayed, failed = all_failures(parse(begin))
-    except Exception:
+    except Exception:  # noqa: BLE001
         # Its detectors rely on parts that a broken mail does not have.
         return None
     if not (delayed or failed):

@@ -80,7 +80,7 @@ def classify(
     try:
         message = parse(raw)
         found = _classify(message, raw, domain, authserv_id, own_subject)
-    except Exception:
+    except Exception:  # noqa: BLE001
         # The standard library's parser raises on some rubbish; nothing that it cannot read is an answer.
         found = Reading(Category.REPLY)
     if null_sender and found.category is Category.REPLY:

@@ -47,7 +47,7 @@ def read_complaint(message: Message, domain: str) -> Complaint | None:
 
 
 def _originals(message: Message) -> Iterator[Message]:
-    """The mail complained about, or its header."""
+    """Yield the mail complained about, or its header."""
     for part in children(message):
         if part.get_content_type() in ("message/rfc822", "message/rfc822-headers"):
             yield from children(part)

@@ -58,7 +58,7 @@ class _LineReader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag in BLOCKS or tag == "br":
-            self.break_line(tag == "br")
+            self.break_line(even_empty=tag == "br")
         self._space(tag, given)
         if OPENER.search(given.get("id", "")):
             self.lines.append("---")
@@ -92,7 +92,7 @@ class _LineReader(HTMLParser):
         if not (now.removed or now.invisible or now.tiny):
             self._line.append(data)
 
-    def break_line(self, even_empty: bool = False) -> None:
+    def break_line(self, *, even_empty: bool = False) -> None:
         """End the line that stands open, if there is anything in it."""
         text = re.sub(r"[ \t\r\n]+", " ", "".join(self._line)).lstrip(" ")
         self._line = []
@@ -100,7 +100,7 @@ class _LineReader(HTMLParser):
             self.lines.append(self._open[-1].mark + text if text else text)
 
     def _space(self, tag: str, given: dict[str, str]) -> None:
-        """An empty line above what is shown with a margin; Outlook's own paragraphs have none."""
+        """Set an empty line above what is shown with a margin; Outlook's own paragraphs have none."""
         if tag in SPACED and "MsoNormal" not in given.get("class", ""):
             self.lines.append("")
 
@@ -119,7 +119,7 @@ class _LineReader(HTMLParser):
         )
 
     def _is_never_shown(self, tag: str) -> bool:
-        """A head that comes after something else is none, and what is in it is shown."""
+        """Tell whether nothing in it is shown: a head that comes after something else is no head."""
         return tag in UNSEEN and not (tag == "head" and any(self.lines))
 
 
@@ -139,7 +139,7 @@ def _is_removed(style: dict[str, str]) -> bool:
 
 
 def _declared(style: str) -> dict[str, str]:
-    """The properties of a style; of two the last one counts (CSS 2 6.4)."""
+    """Return the properties of a style; of two the last one counts (CSS 2 6.4)."""
     pairs = (part.partition(":") for part in re.sub(r"\s|!important", "", style).lower().split(";"))
     return {name: value for name, _, value in pairs}
 

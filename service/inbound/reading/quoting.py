@@ -87,7 +87,7 @@ def _quote_begins(lines: list[str], at: int, sender: QuotedSender) -> tuple[Quot
 
 
 def _marked_begins(marked: list[str], sender: QuotedSender) -> QuoteStyle | None:
-    """Apple's programs quote the line that introduces what they quote."""
+    """Read the first lines of a marked quotation: Apple's programs mark its introduction as well."""
     inside = [line.lstrip("> ") for line in marked]
     if _is_forwarded(inside[0]):
         return QuoteStyle.FORWARD
@@ -99,13 +99,13 @@ def _is_forwarded(line: str) -> bool:
 
 
 def _style_of(rest: list[str]) -> QuoteStyle:
-    """A forwarded mail may be marked line by line like an answered one."""
+    """Return its style: a forwarded mail may be marked line by line like an answered one."""
     quoted = (line.strip("> ") for line in rest if line.strip("> "))
     return QuoteStyle.FORWARD if _is_forwarded(next(quoted, "")) else QuoteStyle.MARKS
 
 
 def _is_header_block(lines: list[str], sender: QuotedSender) -> bool:
-    """The few header fields that Outlook and its like write above what they quote."""
+    """Tell the few header fields that Outlook and its like write above what they quote."""
     labels: set[str] = set()
     block: list[str] = []
     for line in lines:

@@ -64,7 +64,7 @@ def read_reply(message: Message, domain: str, own_subject: str) -> FirstLine:
 
 
 def _stands_with(subject: str, intent: Intent, own: str) -> bool:
-    """A mail that is passed on is no answer, nor is a yes under a subject that somebody made say no."""
+    """Tell whether the subject lets it stand: not if it is passed on, or made to say the contrary."""
     at, rest = 0, subject
     while found := PREFIX.match(subject, at):
         prefix, at = fold(found[2] or ""), found.end()
@@ -82,7 +82,7 @@ def _stands_with(subject: str, intent: Intent, own: str) -> bool:
 
 
 def _is_broken(message: Message) -> bool:
-    """Cut off or garbled on its way, so nobody knows what else it said."""
+    """Tell a mail that was cut off or garbled on its way, so that nobody knows what else it said."""
     return any(part.defects for part in message.walk())
 
 

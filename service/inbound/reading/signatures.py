@@ -68,8 +68,10 @@ def holds_only_signature(lines: list[str], names: frozenset[str]) -> bool:
 
 
 def _is_signature(paragraph: list[str], names: frozenset[str]) -> bool:
-    """One block of lines: regards, the sender's own name and titles, contacts, a note of the program or a
-    firm's notice on confidence."""
+    """Tell whether each line of a block belongs to a signature.
+
+    Regards, the sender's own name and titles, contacts, a note of the program, a firm's notice on confidence.
+    """
     named = False
     for at, line in enumerate(paragraph):
         words = statement_words(line)
@@ -88,7 +90,7 @@ def _is_neutral(line: str) -> bool:
 
 
 def _is_contact(line: str) -> bool:
-    """A number to call or an address; a date is no number, and "not-yet.test" says something."""
+    """Tell a number to call or an address; a date is no number, and "not-yet.test" says something."""
     if ONLINE.fullmatch(line):
         return REVERSALS.isdisjoint(letter_runs(line))
     digits = sum(letter.isdigit() for letter in line)
@@ -96,14 +98,14 @@ def _is_contact(line: str) -> bool:
 
 
 def _is_notice(text: str) -> bool:
-    """A firm's notice on confidence: every word of it is one that such notices are made of."""
+    """Tell a firm's notice on confidence: every word of it is one that such notices are made of."""
     rest = IN_ERROR.sub(" ", text)
     known = NOTICE_WORDS.issuperset(split_words(rest))
     return known and len(text) > 70 and all(word.search(text) for word in (CONFIDENTIAL, ADDRESSED))
 
 
 def _is_title(line: str, names: frozenset[str]) -> bool:
-    """ "Owner, Marsh Hair" or "Marsh Hair Ltd": a role or a firm, beside nothing but names."""
+    """Tell a role or a firm beside nothing but names: "Owner, Marsh Hair" or "Marsh Hair Ltd"."""
     parts = [part.strip() for part in re.split(r"[,|/·•–]| - ", line) if part.strip()]
     titles = [_is_role(part) or _is_firm(part, names) for part in parts]
     return (
@@ -114,7 +116,7 @@ def _is_title(line: str, names: frozenset[str]) -> bool:
 
 
 def _is_role(part: str) -> bool:
-    """A role, such as "Managing Director", and perhaps of what: "Head of Marsh Hair"."""
+    """Tell a role, such as "Managing Director", and perhaps of what: "Head of Marsh Hair"."""
     role, _, of_what = ROLE_LINK.sub("\0", part, count=1).partition("\0")
     words = statement_words(role)
     known = bool(words) and not ROLES.isdisjoint(words) and (ROLES | QUALIFIERS).issuperset(words)
@@ -122,7 +124,7 @@ def _is_role(part: str) -> bool:
 
 
 def _is_firm(part: str, names: frozenset[str]) -> bool:
-    """A name with the form of a firm behind it, or a trade with the sender's own name."""
+    """Tell a name with the form of a firm behind it, or a trade with the sender's own name."""
     words = statement_words(part)
     has_form = len(words) > 1 and words[-1] in COMPANY_FORMS
     has_trade = not TRADES.isdisjoint(words) and (TRADES | names).issuperset(words)
@@ -130,7 +132,7 @@ def _is_firm(part: str, names: frozenset[str]) -> bool:
 
 
 def _is_place(line: str) -> bool:
-    """A postal address, on one line or a part of it."""
+    """Tell a postal address, on one line or a part of it."""
     parts = [part.strip() for part in re.split(r", |[|·•]", line) if part.strip()]
     whole = [line.strip(" ,")] if STREET.fullmatch(line.strip(" ,")) else parts
     known = [STREET.fullmatch(part) or TOWN.fullmatch(part) for part in whole]
@@ -138,12 +140,12 @@ def _is_place(line: str) -> bool:
 
 
 def _is_name(part: str) -> bool:
-    """Up to four words in capitals, as names of firms are written, and no sentence."""
+    """Tell up to four words in capitals, as names of firms are written, and no sentence."""
     return len(part.split()) <= 4 and not re.search(r"\d", part) and _is_no_sentence(part)
 
 
 def _is_no_sentence(part: str) -> bool:
-    """Words in capitals and numbers, none of which says when, or what is wanted."""
+    """Tell words in capitals and numbers, none of which says when, or what is wanted."""
     written = part.replace(",", " ").split()
     shaped = all(NAME_WORD.fullmatch(word) or re.fullmatch(r"\d{1,5}[a-z]?", word) for word in written)
     return shaped and len(written) <= 6 and NO_NAME.isdisjoint(split_words(part))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
 
 from service.desk import overview
 from service.introductions import quotas as limits
@@ -13,6 +14,7 @@ from service.lifecycle import MailKind, Role
 from service.mail.render import Preview, preview
 from service.store.models import Introduction
 from service.views.site.common import database, now, settings
+from service.views.site.errors import EXPIRED
 from service.views.site.forms import RequestForm
 from service.views.site.security import keep_out_of_caches
 from service.views.site.visitors import visitor
@@ -45,9 +47,10 @@ def requested() -> ResponseReturnValue:
     return render_template("requested.html")
 
 
-def show_again(message: str) -> ResponseReturnValue:
-    """The form with everything typed kept, when it could not be taken for a reason of its own."""
-    return render_template("request.html", form=RequestForm(request.form), message=message), 400
+@pages.errorhandler(CSRFError)
+def expired(_: CSRFError) -> ResponseReturnValue:
+    """Show the form again, with everything typed kept."""
+    return render_template("request.html", form=RequestForm(request.form), message=EXPIRED), 400
 
 
 def _to_copy(id: int) -> Introduction | None:

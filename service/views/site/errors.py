@@ -10,9 +10,8 @@ from werkzeug.exceptions import HTTPException
 from service import lifecycle
 from service.introductions.quotas import CannotBeAsked, NeverAgain
 from service.introductions.requests import LinkReplaced
-from service.language.languages import gettext, lazy_gettext
+from service.language.languages import lazy_gettext
 from service.mail.tokens import BadLink
-from service.views.requester import request as request_page
 
 from .security import is_private
 from .speech import page_of
@@ -126,6 +125,7 @@ HTTP: dict[int, tuple[str, str]] = {
         lazy_gettext("We are sorry. Please go back in a minute and look whether what you did is on record."),
     ),
 }
+EXPIRED = lazy_gettext("Please press the button once more: the page had been open for long.")
 OTHERWISE = lazy_gettext("That did not work."), lazy_gettext("Please go back and try again.")
 
 
@@ -144,12 +144,9 @@ def _refused(refusal: Exception) -> ResponseReturnValue:
 
 
 def _expired(_: CSRFError) -> ResponseReturnValue:
-    """The form was open in a browser that keeps no cookies, or keeps them no longer: ask once more."""
-    headline = gettext("Please press the button once more: the page had been open for long.")
-    if request.blueprint == request_page.pages.name:
-        return request_page.show_again(headline)
+    """Ask once more where the form was open in a browser that keeps no cookies, or keeps them no longer."""
     _, next_step = HTTP[405]
-    return render_template("error.html", headline=headline, next_step=next_step, is_good=False), 400
+    return render_template("error.html", headline=EXPIRED, next_step=next_step, is_good=False), 400
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Response, abort, g, has_request_context, request
 
 from service.introductions.links import by_never_link
 from service.language.languages import LANGUAGES, direction, spoken
@@ -90,7 +90,7 @@ def _language_of(row: Introduction | Consent | SignIn | OutboxMail | None) -> st
 
 def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
     """A page whose address asks for a language asks for it in every address on it."""
-    if request and endpoint != "static" and _asked_for():
+    if has_request_context() and endpoint != "static" and _asked_for():
         values.setdefault("lang", _asked_for())
 
 
