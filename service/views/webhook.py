@@ -90,7 +90,7 @@ def _receive(posted: PostedMail) -> Receipt:
 
 
 def _posted() -> PostedMail:
-    """Return the mail of this request. Raises Unreadable."""
+    """Read the mail of this request. Raises Unreadable."""
     if request.mimetype == "message/rfc822":
         return _as_it_is()
     if request.is_json:
