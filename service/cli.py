@@ -75,6 +75,7 @@ class Group(click.Group):
 
 
 @click.group(cls=Group)
+@click.version_option(package_name="twoyes", message="twoyes %(version)s")
 def main() -> None:
     """TwoYes sends an introduction only after two yeses."""
 

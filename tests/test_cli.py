@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,10 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def runner(environ: dict[str, str]) -> CliRunner:
     return CliRunner(env=environ)
+
+
+def test_the_version_is_that_of_the_package_that_is_installed() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output == f"twoyes {version('twoyes')}\n"
 
 
 def test_the_ledger_is_a_json_list_of_what_every_introduction_came_to(

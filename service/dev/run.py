@@ -33,7 +33,7 @@ from service.settings.timing import timing
 from . import LOOPBACK, CannotRun, Plan, keep, plan, with_secret
 from .children import Children
 
-PROCFILE = Path(__file__).parents[2] / "Procfile"
+PROCFILE = Path(__file__).with_name("Procfile")
 
 
 def run(environ: Mapping[str, str]) -> None:

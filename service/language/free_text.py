@@ -99,7 +99,7 @@ def check_phone(text: str) -> None:
 
 
 def clean_email(text: str) -> str:
-    """The address in the one form that it is kept in, or NotAllowed.
+    """Write the address in the one form that it is kept in, or raise NotAllowed.
 
     The local part stays as typed, in NFC; the domain is in ASCII (IDNA), so that an address needs SMTPUTF8
     (RFC 6531) only where its local part does. Only the syntax is looked at; whether the address can be
@@ -145,7 +145,7 @@ def _shows_anything(text: str) -> bool:
 
 
 def _as_read(text: str) -> str:
-    """The text as it meets the eye: what joins, what marks and what is blank hides nothing in it."""
+    """Write the text as it meets the eye: what joins, what marks and what is blank hides nothing in it."""
     plain = unicodedata.normalize("NFKC", text).translate(BLANK)
     return "".join(letter for letter in plain if unicodedata.category(letter) not in ("Cf", "Mn", "Me"))
 

@@ -13,8 +13,8 @@ from service.lifecycle import Order, Role
 from service.store.models import FirstWriter, Introduction, Need
 
 from .languages import gettext, spoken
-from .languages import moment as moment
-from .languages import span as span
+from .languages import moment as moment  # noqa: PLC0414 (templates find it here)
+from .languages import span as span  # noqa: PLC0414 (templates find it here)
 
 
 def listed(names: list[str]) -> str:
@@ -34,7 +34,7 @@ def ask_line(introduction: Introduction, role: Role) -> str:
 
 
 def need_lead(introduction: Introduction, role: Role) -> str:
-    """What stands before the need when ``role`` reads it."""
+    """Return what stands before the need when ``role`` reads it."""
     other = introduction.other(role).name
     if introduction.need_of is Need.BOTH:
         return gettext("It’s about something you and %(other)s both need:", other=other)
@@ -44,7 +44,7 @@ def need_lead(introduction: Introduction, role: Role) -> str:
 
 
 def need_title(introduction: Introduction) -> str:
-    """The need's heading where both sides read it."""
+    """Return the need's heading where both sides read it."""
     if introduction.need_of is Need.BOTH:
         return gettext("What you both need")
     name = introduction.consent(Role(introduction.need_of.value)).name
@@ -69,7 +69,7 @@ def _has_need(introduction: Introduction, role: Role) -> bool:
 
 
 def about_lead(introduction: Introduction, role: Role) -> str:
-    """What stands before the requester's words about the side across from ``role``."""
+    """Return what stands before the requester's words about the side across from ``role``."""
     requester, other = introduction.requester_name, introduction.other(role)
     if introduction.requester_is is other.side:
         return gettext("%(requester)s writes about themselves:", requester=requester)
@@ -77,7 +77,7 @@ def about_lead(introduction: Introduction, role: Role) -> str:
 
 
 def knows_lead(introduction: Introduction, name: str) -> str:
-    """What stands before the requester's endorsement of somebody."""
+    """Return what stands before the requester's endorsement of somebody."""
     return gettext("How %(requester)s knows %(name)s:", requester=introduction.requester_name, name=name)
 
 
@@ -100,7 +100,7 @@ class ConsentWords(NamedTuple):
 
 
 def consent_words(introduction: Introduction, role: Role) -> ConsentWords:
-    """The words for ``role``."""
+    """Find the words for ``role``."""
     return ConsentWords(
         ask_line(introduction, role),
         f"{need_lead(introduction, role)}\n{introduction.need}",
@@ -115,7 +115,7 @@ def consent_words(introduction: Introduction, role: Role) -> ConsentWords:
 
 
 def _about_other(introduction: Introduction, role: Role) -> list[str]:
-    """What the requester writes about the side across from ``role``."""
+    """Return what the requester writes about the side across from ``role``."""
     other = introduction.other(role)
     words = []
     if other.blurb:
@@ -126,7 +126,7 @@ def _about_other(introduction: Introduction, role: Role) -> list[str]:
 
 
 def _about_you(introduction: Introduction, role: Role) -> list[str]:
-    """What the requester writes about ``role``."""
+    """Return what the requester writes about ``role``."""
     you = introduction.consent(role)
     words = [f"{told_about_you(introduction, role)}\n{you.blurb}"]
     if you.endorsement:
@@ -135,12 +135,12 @@ def _about_you(introduction: Introduction, role: Role) -> list[str]:
 
 
 def knows_you_lead(introduction: Introduction) -> str:
-    """What stands before the requester's endorsement of the reader, below `told_about_you`."""
+    """Return what stands before the requester's endorsement of the reader, below `told_about_you`."""
     return gettext("And how %(requester)s knows you:", requester=introduction.requester_name)
 
 
 def told_about_you(introduction: Introduction, role: Role) -> str:
-    """What stands before the requester's words about ``role`` when ``role`` reads them."""
+    """Return what stands before the requester's words about ``role`` when ``role`` reads them."""
     requester = introduction.requester_name
     if introduction.requester_is:
         return gettext(
@@ -175,7 +175,7 @@ def _what_a_yes_shares(introduction: Introduction, role: Role) -> str:
 
 
 def what_a_reply_shares(introduction: Introduction, role: Role) -> str:
-    """What a yes by reply shares: as on the page, but for what can be added only there."""
+    """Return what a yes by reply shares: as on the page, but for what can be added only there."""
     you, other = introduction.consent(role), introduction.other(role).name
     if introduction.cc_requester and not introduction.requester_is:
         return gettext(

@@ -118,6 +118,6 @@ def _since(age: float | None, at: datetime) -> datetime | None:
 
 
 def _reports(session: Session) -> list[tuple[Report, Introduction]]:
-    """The reports that stand, each with what was reported."""
+    """Read the reports that stand, each with what was reported."""
     standing = records.standing_reports(session)
     return [(report, session.get_one(Introduction, report.introduction_id)) for report in standing]

@@ -54,7 +54,7 @@ def correct(token: str) -> CorrectionForm | None:
 
 
 def told(session: Session, introduction: Introduction, form: CorrectionForm) -> dict[str, Any]:
-    """What the templates tell of an introduction. Before it has left, it never depends on a single answer."""
+    """Collect what the templates tell; until the introduction left, that never depends on a single answer."""
     closes_at = introduction.closes_at
     stands = overview.standing(introduction)
     is_open = introduction.to_case().is_open
@@ -83,7 +83,7 @@ def _never_again(introduction: Introduction) -> bool:
 
 
 def _correctable(introduction: Introduction) -> list[Consent]:
-    """The sides whose address may be corrected; the kernel decides again when it is."""
+    """List the sides whose address may be corrected; the kernel decides again when it is."""
     closes_at = introduction.closes_at
     if not introduction.to_case().is_open or closes_at is None or now() >= closes_at:
         return []

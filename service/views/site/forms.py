@@ -181,7 +181,7 @@ class RequestForm(Form):
 
     @classmethod
     def of(cls, asked: Introduction) -> Self:
-        """The form as an introduction was asked for, to ask for another one like it.
+        """Fill in the form as an introduction was asked for, to ask for another one like it.
 
         But for the languages of the two, which they may have chosen themselves: that would tell who looked.
         """
@@ -208,7 +208,7 @@ class RequestForm(Form):
         return self._addresses_differ() and fits
 
     def to_request(self) -> Request:
-        """What was filled in, once `validate` has passed it."""
+        """Read what was filled in, once `validate` has passed it."""
         own = _role_or_none(self.requester_is.data)
         return Request(
             requester_name=_typed(self.requester_name),
@@ -252,7 +252,7 @@ class RequestForm(Form):
         return fits
 
     def title_of(self, field: Field) -> str:
-        """What a field is called by itself: both of the two have a "Name"."""
+        """Name a field by itself: both of the two have a "Name"."""
         if field.name.startswith("a_"):
             return gettext("First person, %(label)s", label=field.label.text)
         if field.name.startswith("b_"):
@@ -292,13 +292,13 @@ class AnswerForm(Form):
 
     @classmethod
     def of(cls, consent: Consent) -> Self:
-        """The form as a party left it."""
+        """Fill in the form as a party left it."""
         looking = {True: "yes", False: "no", None: None}[consent.looking]
         tells = consent.tells_requester
         return cls(phone=consent.phone, line=consent.line, looking=looking, tell_requester=tells)
 
     def shared(self, has_need: bool) -> Shared:
-        """What goes on record; only the side with the need is asked whether it is looking."""
+        """Read what goes on record; only the side with the need is asked whether it is looking."""
         looking = {"yes": True, "no": False}.get(self.looking.data or "") if has_need else None
         return Shared(phone=_typed(self.phone), line=_typed(self.line), looking=looking)
 
