@@ -85,8 +85,9 @@ class Children:
 
     def _read(self, name: str, process: subprocess.Popen[bytes], colour: str) -> None:
         assert process.stdout is not None  # noqa: S101 (for the type checker)
-        for line in process.stdout:
-            self._output.put(Message("line", line, utc_now().astimezone(), name, colour))
+        with process.stdout as lines:
+            for line in lines:
+                self._output.put(Message("line", line, utc_now().astimezone(), name, colour))
 
     def when(self, happened: Callable[[], bool], text: str) -> None:
         """Print `text` as soon as `happened` says so, asked five times a second in the background."""

@@ -16,14 +16,12 @@ from service.delivery.broker import SILENCE, Nudger
 from service.lifecycle import ConsentState, MailKind
 from service.settings.table import Settings, load
 from tests.support.people import Browser, Mailboxes
-from tests.support.processes import Broker, Processes, environ, eventually
+from tests.support.processes import PATIENCE, Broker, Processes, environ, eventually
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
 
 FIRST_CLICK = 2.0
 """Seconds that the first click after the broker went away may take (the issue)."""
-AT_ONCE = 20.0
-"""Seconds in which what happens by itself has happened, even on a machine that is busy."""
 Ruin = Callable[[Broker], None]
 
 both_ways = pytest.mark.parametrize("ruin", [Broker.kill, Broker.freeze], ids=["stopped", "frozen"])
@@ -181,11 +179,11 @@ class Town:
         assert answered.status == 303
 
     def link(self, who: str, path: str) -> str:
-        return eventually(lambda: self.boxes.link(who, path), AT_ONCE, f"a link {path} for {who}")
+        return eventually(lambda: self.boxes.link(who, path), PATIENCE, f"a link {path} for {who}")
 
     def wait_until_introduced(self) -> None:
         for who in (LINDA, NATASHA, RITA):
-            eventually(partial(self.boxes.of, who, MailKind.INTRODUCTION), AT_ONCE, f"{who}'s copy")
+            eventually(partial(self.boxes.of, who, MailKind.INTRODUCTION), PATIENCE, f"{who}'s copy")
 
 
 @contextmanager

@@ -16,8 +16,7 @@ import stat
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from email.utils import parseaddr
@@ -35,18 +34,13 @@ from service.dev import run as runner
 from service.lifecycle import ConsentState
 from service.settings.table import SettingsError, load
 from tests.support.inbound_mail import inbox
+from tests.support.processes import PATIENCE, eventually
+from tests.support.reaper import ended, ends_with_us
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, RITA, HandClock, Story, text_of
 
 ALICE, BOB, CHARLIE = "alice@example.org", "bob@example.org", "charlie@example.org"
 MAIL = "From: Alice <alice@example.org>\r\nTo: bob@example.org\r\nSubject: {}\r\n\r\nHello Bob.\r\n"
-
-
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"{what}: not within {seconds} seconds"
-        time.sleep(0.05)
 
 
 def answers(port: int, path: str) -> int | None:
@@ -86,11 +80,12 @@ def catcher(folder: Path) -> Iterator[int]:
     port = embedded.free_port()
     process = twoyes("mailbox-server", "127.0.0.1", str(port), str(folder))
     try:
-        wait_for(lambda: accepts(port), "the mailbox listens")
+        eventually(lambda: accepts(port), PATIENCE, "the mailbox listens")
         yield port
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0
 
 
 def send(port: int, content: str, to: list[str]) -> None:
@@ -463,7 +458,7 @@ def test_the_command_says_what_is_wrong_without_a_traceback(
     tmp_path: Path, values: dict[str, str], code: int, sentence: str
 ) -> None:
     process = twoyes("run", **{"DATA_DIR": str(tmp_path), "PORT": str(embedded.free_port()), **values})
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == code
     assert sentence in output
     assert len(output.strip().splitlines()) == 1
@@ -507,10 +502,12 @@ def test_a_child_that_does_not_listen_is_killed_with_what_it_started(
     pid = tmp_path / "pid"
     with children_of.Children(os.environ, ["deaf"]) as children:
         children.start("deaf", deaf)
-        wait_for(lambda: pid.exists() and pid.read_text().endswith("."), "the child has started its own")
+        eventually(
+            lambda: pid.exists() and pid.read_text().endswith("."), PATIENCE, "the child has started its own"
+        )
         grandchild = psutil.Process(int(pid.read_text().rstrip(".")))
     gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    wait_for(lambda: not grandchild.is_running() or grandchild.status() in gone, "it is killed", 5)
+    eventually(lambda: not grandchild.is_running() or grandchild.status() in gone, PATIENCE, "it is killed")
 
 
 def test_when_nobody_reads_the_output_any_more_everything_stops_in_order(
@@ -540,8 +537,16 @@ class Run:
     def __init__(self, data_dir: Path, **values: str) -> None:
         self.port = embedded.free_port()
         self.process = twoyes("run", DATA_DIR=str(data_dir), PORT=str(self.port), **values)
+        ends_with_us(self.process.pid, signal.SIGTERM)
         self.lines: list[str] = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def end(self) -> None:
+        self.process.kill()
+        self._reader.join()
+        self.process.communicate()
+        ended(self.process.pid)
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -565,7 +570,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     started = Run(tmp_path / "var")
     family: list[psutil.Process] = []
     try:
-        wait_for(started.serves, "the form is served")
+        eventually(started.serves, PATIENCE, "the form is served")
         family = started.family()
         yield started
     finally:
@@ -573,7 +578,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        started.process.kill()
+        started.end()
 
 
 def names(family: list[psutil.Process]) -> str:
@@ -584,8 +589,8 @@ def stopped_cleanly(run: Run, number: signal.Signals) -> None:
     family = run.family()
     assert "valkey-server" in names(family)
     run.process.send_signal(number)
-    assert run.process.wait(20) == 0, run.output
-    _, alive = psutil.wait_procs(family, timeout=5)
+    assert run.process.wait(PATIENCE) == 0, run.output
+    _, alive = psutil.wait_procs(family, PATIENCE)
     assert alive == []
 
 
@@ -597,7 +602,7 @@ def test_everything_starts_serves_the_form_and_stops_without_a_trace_on_ctrl_c(
     for name in ("redis-server", "mailbox-server", "gunicorn", "worker", "beat", "listen"):
         assert name in names(run.family())
     assert "Listening for SMTP" in run.output
-    diagnosis, _ = twoyes("doctor", DATA_DIR=str(tmp_path / "var")).communicate(timeout=60)
+    diagnosis, _ = twoyes("doctor", DATA_DIR=str(tmp_path / "var")).communicate(timeout=PATIENCE)
     assert [line.split()[0] for line in diagnosis.splitlines()] == ["ok"] * 6, diagnosis
     stopped_cleanly(run, signal.SIGINT)
     assert "Traceback" not in run.output
@@ -607,7 +612,7 @@ def test_a_second_start_on_the_same_data_is_refused_and_sigterm_stops_the_first(
     run: Run, tmp_path: Path
 ) -> None:
     second = twoyes("run", DATA_DIR=str(tmp_path / "var"), PORT=str(embedded.free_port()))
-    output, _ = second.communicate(timeout=60)
+    output, _ = second.communicate(timeout=PATIENCE)
     assert (second.returncode, output.count("\n")) == (1, 1)
     assert "already running" in output
     stopped_cleanly(run, signal.SIGTERM)
@@ -615,11 +620,11 @@ def test_a_second_start_on_the_same_data_is_refused_and_sigterm_stops_the_first(
 
 def test_when_a_process_dies_all_of_them_stop_and_it_is_named(run: Run) -> None:
     family = run.family()
-    beat = next(process for process in family if "beat" in process.cmdline())
+    beat = eventually(lambda: [one for one in run.family() if "beat" in one.cmdline()], PATIENCE, "beat")[0]
     beat.kill()
-    assert run.process.wait(20) == 1
-    wait_for(lambda: "“beat” ended by itself" in run.output, "the sentence", 5)
-    _, alive = psutil.wait_procs(family, timeout=5)
+    assert run.process.wait(PATIENCE) == 1
+    eventually(lambda: "“beat” stopped unexpectedly" in run.output, PATIENCE, "the sentence")
+    _, alive = psutil.wait_procs(family, PATIENCE)
     assert alive == []
 
 

@@ -63,6 +63,13 @@ class HandClock:
         self.now += timedelta(**by)
 
 
+class Browser(FlaskClient):
+    """A client that reads a page to its end, so that a file which is served is closed."""
+
+    def open(self, *args: Any, buffered: bool = True, **how: Any) -> TestResponse:
+        return super().open(*args, buffered=buffered, **how)
+
+
 MorePages = Callable[[Flask], None]
 
 
@@ -81,7 +88,8 @@ class Apps:
         """An application for these settings, which may differ in the relay's port, configured as if new."""
         lasting = frozenset(item for item in environ.items() if item[0] != "MAIL_PORT")
         key = (lasting, more_pages)
-        app, config = self._kept.pop(key, None) or self._make(environ, more_pages)
+        kept = self._kept.pop(key, None)
+        app, config = kept or self._make(environ, more_pages)
         self._kept[key] = app, config
         app.config.clear()
         app.config.update(config)
@@ -91,6 +99,7 @@ class Apps:
         if len(self._kept) == self.MOST:
             self._close(next(iter(self._kept)))
         app = create_app(load(environ))
+        app.test_client_class = Browser
         if more_pages:
             more_pages(app)
         engine = app.extensions["db"].engine
