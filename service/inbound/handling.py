@@ -7,7 +7,6 @@ the mail itself says whose it is. Whatever is not sure has no effect but, at mos
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -17,15 +16,15 @@ from sqlalchemy.orm import Session
 from service.delivery.outcomes import LockedMail
 from service.inbound.reading.read import Reading, Sort, Word, read
 from service.introductions import by_reply, wishes
+from service.introductions.answers import NeverAgain
 from service.introductions.by_reply import Reply
 from service.introductions.links import LinkReplaced, lock_party
-from service.introductions.quotas import NeverAgain
 from service.lifecycle import ABOUT_THE_HANDOFF, ConsentState, MailKind, Refused, Role
 from service.mail import addresses
 from service.mail.addresses import NotOurs, Purpose
 from service.mail.render import as_it_was
 from service.mail.tokens import BadLink
-from service.settings.table import Settings
+from service.store.context import Context
 from service.store.models import InboundMail, OutboxMail, canonical
 
 NULL_SENDER = "<>"
@@ -62,39 +61,39 @@ class Effect(StrEnum):
 class Arrived:
     """A mail that arrived, what it is, and the mail of ours that it is about."""
 
-    session: Session
-    settings: Settings
+    context: Context
     inbound: InboundMail
     reading: Reading
     purpose: Purpose
     version: int
     mail: OutboxMail | None
-    now: datetime
 
 
-def handle(session: Session, settings: Settings, inbound: InboundMail, now: datetime) -> None:
+def handle(context: Context, inbound: InboundMail) -> None:
     """Let one mail have its effect, and write what it came to into its row.
 
     ``inbound.raw`` must be there, and INBOUND_DOMAIN be set. Raises only what is broken on our side.
     """
     try:
-        ours = addresses.read(inbound.recipient, settings)
+        ours = addresses.read(inbound.recipient, context.settings)
     except (NotOurs, BadLink):
         # It was ours when the mail was taken in: the key that signed it has been given up since.
-        inbound.outcome, inbound.detail = Effect.NO_EFFECT, _evidence(_read(session, settings, inbound, None))
+        inbound.outcome, inbound.detail = Effect.NO_EFFECT, _evidence(_read(context, inbound, None))
         return
-    mail = _mail_of(session, ours.tag)
-    reading = _read(session, settings, inbound, mail if ours.purpose is Purpose.INTRO else None)
-    arrived = Arrived(session, settings, inbound, reading, ours.purpose, ours.version, mail, now)
+    mail = _mail_of(context.session, ours.tag)
+    reading = _read(context, inbound, mail if ours.purpose is Purpose.INTRO else None)
+    arrived = Arrived(context, inbound, reading, ours.purpose, ours.version, mail)
     # Nothing is written here before: to name a mail of ours locks its row, and the introduction comes first.
     inbound.outcome = _effect(arrived)
     inbound.detail = _evidence(reading)
     inbound.outbox_id = inbound.outbox_id or (mail.id if mail else None)
 
 
-def _read(session: Session, settings: Settings, inbound: InboundMail, mail: OutboxMail | None) -> Reading:
+def _read(context: Context, inbound: InboundMail, mail: OutboxMail | None) -> Reading:
+    settings = context.settings
     own_subject = ""
-    if mail and lock_party(session, mail):
+    # Not locked: whoever says stop has the quotas locked first.
+    if mail and mail.introduction and mail.introduction.party_of(mail):
         own_subject = as_it_was(mail.case, mail.kind, mail.to, settings, mail.round).subject
     return read(
         inbound.raw or b"",
@@ -145,9 +144,9 @@ def _bounce(arrived: Arrived) -> Effect:
         return Effect.NO_EFFECT
     if reading.delayed:
         return Effect.DELAYED
-    locked = LockedMail.of(arrived.session, arrived.settings, mail.introduction_id, mail.id, arrived.now)
+    locked = LockedMail.of(arrived.context, mail.introduction_id, mail.id)
     if locked:
-        locked.bounced(reading.diagnostic or reading.status, reading.hard)
+        locked.bounced(reading.diagnostic or reading.status, hard=reading.hard)
     return Effect.BOUNCED if reading.hard else Effect.BOUNCED_FOR_NOW
 
 
@@ -166,19 +165,21 @@ def _complained_of(arrived: Arrived) -> list[OutboxMail]:
     found = []
     for address in arrived.reading.ours:
         try:
-            found.append(_mail_of(arrived.session, addresses.read(address, arrived.settings).tag))
+            found.append(
+                _mail_of(arrived.context.session, addresses.read(address, arrived.context.settings).tag)
+            )
         except (NotOurs, BadLink):
             continue
     if not any(found):
         named = select(OutboxMail).where(OutboxMail.message_id.in_(arrived.reading.originals))
-        mails = arrived.session.scalars(named).all()
+        mails = arrived.context.session.scalars(named).all()
         # The introduction is one message to several people: it does not tell which of them complained.
         found = list(mails) if len(mails) == 1 else []
     return [mail for mail in found if mail]
 
 
 def _stop(arrived: Arrived, mail: OutboxMail) -> Effect:
-    wishes.never_again(arrived.session, arrived.settings, mail.recipient, arrived.now)
+    wishes.never_again(arrived.context, mail.recipient)
     return Effect.SUPPRESSED
 
 
@@ -213,7 +214,7 @@ def _replies_to_us(arrived: Arrived, mail: OutboxMail) -> bool:
     )
     ours = {
         message_id
-        for message_id, recipient in arrived.session.execute(written)
+        for message_id, recipient in arrived.context.session.execute(written)
         if canonical(recipient) == canonical(mail.recipient)
     }
     return ours.issuperset(reading.replies_to)
@@ -225,7 +226,7 @@ def _said(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
         return Effect.TOO_LATE
     try:
         # A verb that refuses has written half of what it would; the savepoint takes that back.
-        with arrived.session.begin_nested():
+        with arrived.context.session.begin_nested():
             return _take_at_its_word(arrived, mail, yes)
     except (Refused, NeverAgain, LinkReplaced):
         _send_link(arrived, mail)
@@ -237,7 +238,7 @@ def _is_overtaken(arrived: Arrived, mail: OutboxMail) -> bool:
 
     So a yes takes back a no only in reply to a mail that was written after that no and asks once more.
     """
-    party = lock_party(arrived.session, mail)
+    party = lock_party(arrived.context.session, mail)
     if party is None or party.touched_at is None:
         return False
     if party.state is ConsentState.NO:
@@ -247,15 +248,15 @@ def _is_overtaken(arrived: Arrived, mail: OutboxMail) -> bool:
 
 
 def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
-    session, settings = arrived.session, arrived.settings
+    context = arrived.context
     reply = Reply(mail, arrived.version, arrived.reading.said, arrived.inbound.id)
     if mail.kind is MailKind.FOLLOW_UP or _asks_to_confirm(mail):
-        by_reply.confirm(session, settings, reply, yes, arrived.now)
+        by_reply.confirm(context, reply, in_touch=yes)
         return Effect.IN_TOUCH if yes else Effect.NOT_IN_TOUCH
-    if not by_reply.takes_answer(session, mail, yes):
+    if not by_reply.takes_answer(context.session, mail, yes=yes):
         return Effect.LINK_SENT if _send_link(arrived, mail) else Effect.NOT_UNDERSTOOD
-    words = as_it_was(mail.case, MailKind.ASK, mail.to, settings).text
-    by_reply.answer(session, settings, reply, yes, words, arrived.now)
+    words = as_it_was(mail.case, MailKind.ASK, mail.to, context.settings).text
+    by_reply.answer(context, reply, words, yes=yes)
     return Effect.ANSWERED_YES if yes else Effect.ANSWERED_NO
 
 
@@ -265,4 +266,4 @@ def _asks_to_confirm(mail: OutboxMail) -> bool:
 
 
 def _send_link(arrived: Arrived, mail: OutboxMail) -> bool:
-    return by_reply.send_link(arrived.session, arrived.settings, mail, arrived.now)
+    return by_reply.send_link(arrived.context, mail)

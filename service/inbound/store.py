@@ -23,6 +23,7 @@ from service.mail.addresses import NotOurs, Purpose
 from service.mail.tokens import BadLink
 from service.settings.clock import Clock
 from service.settings.table import Settings
+from service.store.context import Context
 from service.store.db import Database, nudge
 from service.store.models import InboundMail, canonical
 
@@ -205,7 +206,7 @@ def _process_one(db: Database, settings: Settings, clock: Clock, inbound_id: int
     with db.transaction() as session:
         mail = _lock(session, inbound_id)
         if mail:
-            handling.handle(session, settings, mail, clock())
+            handling.handle(Context(session, settings, clock()), mail)
             mail.processed_at = clock()
             log.info("inbound mail %s: %s", inbound_id, mail.outcome)
 
