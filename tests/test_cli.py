@@ -249,9 +249,9 @@ def test_a_mail_that_waits_is_as_old_as_healthz_says(story: Story) -> None:
 
 def test_a_report_stands_until_it_is_dismissed(story: Story, runner: CliRunner) -> None:
     story.ask()
-    with story.db.transaction() as session:
-        introduction = session.merge(story.introduction(), load=False)
-        wishes.report(session, story.settings, introduction, Role.A, LINDA, story.clock())
+    with story.writing() as context:
+        introduction = context.session.merge(story.introduction(), load=False)
+        wishes.report(context, introduction, Role.A, LINDA)
     listed = runner.invoke(main, ["reports"]).output
     assert " 1 " in listed
     assert "rita@quill.test" in listed

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from service.mail.addresses import Purpose
 from service.settings.clock import Clock
 from service.settings.table import Settings
+from service.store.context import Context
 from service.store.db import Database, nudge
 from service.store.models import InboundMail, canonical
 
@@ -185,7 +186,7 @@ def _process_one(db: Database, settings: Settings, clock: Clock, inbound_id: int
     with db.transaction() as session:
         mail = _lock(session, inbound_id)
         if mail:
-            handling.handle(session, settings, mail, clock())
+            handling.handle(Context(session, settings, clock()), mail)
             mail.processed_at = clock()
             log.info("inbound mail %s: %s", inbound_id, mail.outcome)
 

@@ -21,8 +21,8 @@ RIGHT = "natasha.orlova@interiors.test"
 
 @contextmanager
 def locked(story: Story, mail: OutboxMail) -> Iterator[LockedMail]:
-    with story.db.transaction() as session:
-        found = LockedMail.of(session, story.settings, mail.introduction_id, mail.id, story.clock())
+    with story.writing() as context:
+        found = LockedMail.of(context, mail.introduction_id, mail.id)
         assert found is not None
         yield found
 
@@ -30,7 +30,7 @@ def locked(story: Story, mail: OutboxMail) -> Iterator[LockedMail]:
 def bounce(story: Story, kind: MailKind, to: str, *, hard: bool = True) -> str:
     """The newest mail of a kind to an address comes back; answers with what came of it."""
     with locked(story, story.outbox(kind, to)[-1]) as mail:
-        return mail.bounced("550 5.1.1 no such user" if hard else "452 4.2.2 mailbox full", hard)
+        return mail.bounced("550 5.1.1 no such user" if hard else "452 4.2.2 mailbox full", hard=hard)
 
 
 def correct(story: Story, email: str) -> None:
@@ -264,7 +264,7 @@ def test_no_link_of_the_new_address_goes_to_the_one_that_was_corrected(story: St
     story.ask()
     story.relay.behave(refuse={NATASHA: "451 4.2.0 later"})
     with locked(story, story.outbox(MailKind.ASK, NATASHA)[0]) as mail:
-        assert send_link(mail.session, story.settings, mail.row, story.clock())
+        assert send_link(mail.context, mail.row)
     story.sweep()
     bounce(story, MailKind.ASK, NATASHA)
     correct(story, RIGHT)
