@@ -620,7 +620,7 @@ def test_a_second_start_on_the_same_data_is_refused_and_sigterm_stops_the_first(
 
 def test_when_a_process_dies_all_of_them_stop_and_it_is_named(run: Run) -> None:
     family = run.family()
-    beat = eventually(lambda: [one for one in run.family() if "beat" in one.cmdline()], PATIENCE, "beat")[0]
+    beat = eventually(lambda: [one for one in run.family() if " beat" in names([one])], PATIENCE, "beat")[0]
     beat.kill()
     assert run.process.wait(PATIENCE) == 1
     eventually(lambda: "“beat” ended by itself" in run.output, PATIENCE, "the sentence")
