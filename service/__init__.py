@@ -29,15 +29,15 @@ class TwoYes(Flask):
 
 
 def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flask:
-    """The Flask application: the one place that wires settings, database, broker and pages together.
+    """Wire settings, database, broker and pages together into a Flask application.
 
     Raises SystemExit, having said why, if no settings are given and the environment's are wrong: gunicorn and
     Celery would show a SettingsError with their own insides.
     """
-    from . import views
+    from . import views  # noqa: PLC0415 (whoever imports a module of ours alone needs no pages)
 
     settings = settings or _load()
-    app = TwoYes(__name__, template_folder="../templates/pages", static_folder="views/static")
+    app = TwoYes(__name__, template_folder="templates/pages", static_folder="views/static")
     app.config.update(
         SETTINGS=settings,
         CLOCK=clock,

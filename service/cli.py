@@ -68,11 +68,14 @@ class Group(click.Group):
             context.exit(1)
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            click.echo(f"The database of DATABASE_URL cannot be used: {reason}. Was it migrated?", err=True)
+            click.echo(
+                f"The database in DATABASE_URL cannot be used: {reason}. Has it been migrated?", err=True
+            )
             context.exit(1)
 
 
 @click.group(cls=Group)
+@click.version_option(package_name="twoyes", message="twoyes %(version)s")
 def main() -> None:
     """TwoYes sends an introduction only after two yeses."""
 
@@ -87,7 +90,7 @@ def run() -> None:
 
 @main.command()
 def demo() -> None:
-    """Play four stories through HTTP and SMTP and print the ledger they end in."""
+    """Play four stories over HTTP and SMTP, and print the ledger they end in."""
     from service.dev.demo import play
 
     play()
@@ -95,12 +98,12 @@ def demo() -> None:
 
 @main.command()
 def migrate() -> None:
-    """Bring the tables of DATABASE_URL up to date."""
+    """Bring the database in DATABASE_URL up to date."""
     migrate_database(_settings().DATABASE_URL)
 
 
 @main.command()
-@click.option("--markdown", is_flag=True, help="Print what docs/settings.md holds.")
+@click.option("--markdown", is_flag=True, help="Print the text of docs/settings.md.")
 def settings(markdown: bool) -> None:
     """List every setting with its type, default and meaning."""
     if markdown:
@@ -116,7 +119,7 @@ def _markdown() -> str:
     ]
     return "\n".join(
         [
-            "<!-- Written by `make docs` from service/settings/table.py; a change here is lost. -->",
+            "<!-- Written by `make docs` from service/settings/table.py; edits here are lost. -->",
             "# Settings",
             "",
             "Every setting comes from the environment. `NAME_FILE` names a file to read `NAME` from instead,",
@@ -161,7 +164,7 @@ def _database() -> Database:
     except ValueError as error:
         raise SettingsError(f"DATABASE_URL: {error}.") from None
     if missing := missing_file(url):
-        raise CannotRun(f"There is no file {missing}, see DATABASE_URL; twoyes migrate makes it.")
+        raise CannotRun(f"There is no file {missing} (see DATABASE_URL); twoyes migrate creates it.")
     return Database(url)
 
 
@@ -171,9 +174,9 @@ def _settings() -> Settings:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-@click.option("--history", is_flag=True, help="Include the entries that a later one superseded.")
+@click.option("--history", is_flag=True, help="Include entries that later ones replaced.")
 def ledger(as_json: bool, history: bool) -> None:
-    """Print the ledger: what every introduction came to, referral or lead."""
+    """Print the ledger: what became of every introduction, referral or lead."""
     with _database().reading() as session:
         entries = records.ledger(session, history)
     if as_json:
@@ -191,14 +194,14 @@ def ledger(as_json: bool, history: bool) -> None:
                 )
                 for entry in entries
             ],
-            "No introduction has come to anything yet.",
+            "The ledger is empty: no introduction has ended yet.",
         )
 
 
 @main.command()
 @click.pass_context
 def doctor(context: click.Context) -> None:
-    """Look whether the settings and all that they name are right, one line each."""
+    """Check the settings and everything they point to, one line each."""
     findings = list(examine(_settings()))
     for finding in findings:
         click.echo(f"{'WRONG' if finding.wrong else 'ok':<6} {finding.subject:<9} {finding.said}")
@@ -207,14 +210,14 @@ def doctor(context: click.Context) -> None:
 
 @main.command()
 def dns() -> None:
-    """Print the DNS records that mail in both directions needs."""
+    """Print the DNS records needed to send and receive mail."""
     for line in dns_records.records(_settings()):
         click.echo(line)
 
 
 @main.command()
 def sweep() -> None:
-    """Do everything that is due once, for cron; the workers do it by themselves."""
+    """Do everything that is due, once, for cron; workers do it on their own."""
     settings = _settings()
     sweep_once(Database(settings.DATABASE_URL), settings, utc_now)
 
@@ -222,7 +225,7 @@ def sweep() -> None:
 @main.group(invoke_without_command=True)
 @click.pass_context
 def mails(context: click.Context) -> None:
-    """List the mails that failed, or of which nobody can know whether they arrived."""
+    """List the mails that failed or may not have arrived."""
     if context.invoked_subcommand:
         return
     with _database().reading() as session:
@@ -231,13 +234,13 @@ def mails(context: click.Context) -> None:
             for row in records.troubled_mails(session)
         ]
     head = ("mail", "introduction", "kind", "to", "state", "what the relay said")
-    _print_table(head, rows, "No mail failed, and none is in doubt.")
+    _print_table(head, rows, "No mail has failed, and none is in doubt.")
 
 
 @mails.command()
 @click.argument("mail_id", type=NUMBER)
 def retry(mail_id: int) -> None:
-    """Try the failed or unknown mail MAIL_ID once more."""
+    """Try the failed or unknown mail MAIL_ID again."""
     try:
         with _database().transaction() as session:
             retry_by_hand(session, mail_id, utc_now())
@@ -283,11 +286,11 @@ def inbound(context: click.Context, sender: str | None, recipients: tuple[str, .
 @main.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, from the newest on."
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, newest first."
 )
 @click.pass_context
 def received(context: click.Context, as_json: bool, limit: int) -> None:
-    """List the latest mails that arrived, and what they came to."""
+    """List the latest incoming mails and what became of them."""
     if context.invoked_subcommand:
         return
     with _database().reading() as session:
@@ -299,17 +302,19 @@ def received(context: click.Context, as_json: bool, limit: int) -> None:
         for row in rows:
             row["received_at"] = row["received_at"][:16].replace("T", " ")
         cells = [[str(row[column]) for column in columns] for row in rows]
-        _print_table(("mail", "arrived", "way", "for", "outcome", "attempts"), cells, "No mail arrived yet.")
+        _print_table(
+            ("mail", "arrived", "way", "for", "outcome", "attempts"), cells, "No mail has arrived yet."
+        )
 
 
 @received.command()
 @click.argument("mail_id", type=NUMBER)
 def show(mail_id: int) -> None:
-    """Print the mail MAIL_ID as it arrived, as long as it is kept (INBOUND_KEEP)."""
+    """Print the mail MAIL_ID as it arrived, while it is kept (INBOUND_KEEP)."""
     with _database().reading() as session:
         raw = records.raw_mail(session, mail_id)
     if raw is None:
-        raise CannotRun(f"There is no mail {mail_id}, or it is not kept any more.")
+        raise CannotRun(f"There is no mail {mail_id}, or it is no longer kept.")
     if sys.stdout.isatty():
         # Anybody may write such a mail, and a terminal obeys what stands in it.
         text = raw.decode("utf-8", "replace")
@@ -329,7 +334,7 @@ def reports(context: click.Context) -> None:
             (str(row.id), str(row.introduction_id), row.side, row.requester_address, f"{row.reported_at:%F}")
             for row in records.standing_reports(session)
         ]
-    _print_table(("report", "introduction", "side", "requester", "reported"), rows, "No report stands.")
+    _print_table(("report", "introduction", "side", "requester", "reported"), rows, "No open reports.")
 
 
 @reports.command()
@@ -340,7 +345,7 @@ def dismiss(report_id: int) -> None:
         with _database().transaction() as session:
             wishes.dismiss_report(session, report_id, utc_now())
     except wishes.UnknownReport:
-        raise CannotRun(f"There is no report {report_id} that still stands.") from None
+        raise CannotRun(f"There is no open report {report_id}.") from None
     click.echo(f"Report {report_id} is dismissed.")
 
 

@@ -42,6 +42,6 @@ def _quieten(**_: object) -> None:
 
 @signals.worker_process_init.connect
 def _start_child(**_: object) -> None:
-    """A forked child opens connections of its own, and sweeps by itself while the broker is away."""
+    """Give a forked child connections of its own, and a sweep for while the broker is away."""
     flask_app.extensions["db"].dispose()
     Sweeper(flask_app.extensions["db"], flask_app.config["SETTINGS"], flask_app.config["CLOCK"]).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,10 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def runner(environ: dict[str, str]) -> CliRunner:
     return CliRunner(env=environ)
+
+
+def test_the_version_is_that_of_the_package_that_is_installed() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output == f"twoyes {version('twoyes')}\n"
 
 
 def test_the_ledger_is_a_json_list_of_what_every_introduction_came_to(
@@ -131,7 +136,7 @@ def test_a_database_that_was_not_migrated_gets_a_sentence(runner: CliRunner, tmp
     (tmp_path / "empty.db").touch()
     empty = runner.invoke(main, ["ledger"], env={"DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"})
     assert empty.exit_code == 1
-    assert "Was it migrated?" in empty.output
+    assert "Has it been migrated?" in empty.output
     assert "Traceback" not in empty.output
 
 
@@ -142,7 +147,8 @@ def test_a_file_that_is_not_there_is_told_and_not_made(
     path = tmp_path / "mistyped.db"
     missing = runner.invoke(main, [command], env={"DATABASE_URL": f"sqlite:///{path}"})
     assert missing.exit_code == 1
-    assert f"no file {path}, see DATABASE_URL" in missing.output
+    assert f"no file {path}" in missing.output
+    assert "see DATABASE_URL" in missing.output
     assert not path.exists()
     wrong = runner.invoke(main, [command], env={"DATABASE_URL": "foo"})
     assert (wrong.exit_code, wrong.output.partition(": write ")[0]) == (2, "DATABASE_URL")
@@ -248,7 +254,7 @@ def test_a_mail_is_printed_as_it_arrived_while_it_is_kept(story: Story, runner: 
         gone = runner.invoke(main, ["received", "show", number])
         assert (gone.exit_code, gone.output) == (
             1,
-            f"There is no mail {number}, or it is not kept any more.\n",
+            f"There is no mail {number}, or it is no longer kept.\n",
         )
 
 
@@ -260,10 +266,10 @@ def test_what_arrived_is_never_less_than_one_mail_and_counts_its_attempts(runner
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("ledger", "No introduction has come to anything yet."),
-        ("mails", "No mail failed, and none is in doubt."),
-        ("received", "No mail arrived yet."),
-        ("reports", "No report stands."),
+        ("ledger", "The ledger is empty: no introduction has ended yet."),
+        ("mails", "No mail has failed, and none is in doubt."),
+        ("received", "No mail has arrived yet."),
+        ("reports", "No open reports."),
     ],
 )
 def test_where_there_is_nothing_it_is_said(story: Story, runner: CliRunner, command: str, said: str) -> None:
@@ -312,7 +318,7 @@ def test_a_report_stands_until_it_is_dismissed(story: Story, runner: CliRunner) 
     assert "rita@quill.test" not in runner.invoke(main, ["reports"]).output
     for number in ("1", "7"):
         again = runner.invoke(main, ["reports", "dismiss", number])
-        assert (again.exit_code, again.output) == (1, f"There is no report {number} that still stands.\n")
+        assert (again.exit_code, again.output) == (1, f"There is no open report {number}.\n")
 
 
 @pytest.mark.usefixtures("with_domain")
@@ -332,7 +338,7 @@ def test_the_dns_records_are_those_that_our_signatures_are_checked_with(
     assert f"{DOMAIN}. MX 10 twoyes.test." in printed
     assert texts[f"_dmarc.{DOMAIN}."].startswith(b"v=DMARC1; p=none")
     assert texts[f"{DOMAIN}."] == b"v=spf1 a:localhost -all"
-    assert "Not to be published like this: MAIL_SERVER is localhost" in printed
+    assert "Do not publish this: MAIL_SERVER is localhost" in printed
     assert "PRIVATE" not in printed
     public = RSA.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert rsa_public_key(PEM) == public
@@ -351,7 +357,7 @@ def test_a_relay_is_named_in_spf_as_what_it_is(runner: CliRunner, server: str, s
     public = {"MAIL_DEFAULT_SENDER": "us@example.org", "PUBLIC_URL": "https://example.org"}
     printed = runner.invoke(main, ["dns"], env={**public, "MAIL_SERVER": server}).output
     assert f'"v=spf1 {spf} -all"' in printed
-    assert "Not to be published" not in printed
+    assert "Do not publish" not in printed
 
 
 @pytest.mark.parametrize(
@@ -369,5 +375,5 @@ def test_records_of_this_machine_alone_are_marked(runner: CliRunner, env: dict[s
         "MAIL_SERVER": "smtp.example.org",
     }
     printed = runner.invoke(main, ["dns"], env={**public, **env}).output
-    assert printed.count("; Not to be published like this: ") == 1
+    assert printed.count("; Do not publish this: ") == 1
     assert named in printed

@@ -132,7 +132,7 @@ class Figures:
 
 
 def figures(session: Session, zone: ZoneInfo, span: Span, requester: str | None, today: date) -> Figures:
-    """The figures of one requester's canonical address, or of everyone's cases (None): for operators only."""
+    """Count the cases of one requester's canonical address, or everyone's (None): for operators only."""
     lines = _lines(session, zone, span, requester)
     unit, periods = _over_time(lines, span, today)
     return Figures(
@@ -150,7 +150,7 @@ def figures(session: Session, zone: ZoneInfo, span: Span, requester: str | None,
 
 
 def _lines(session: Session, zone: ZoneInfo, span: Span, requester: str | None) -> list[Line]:
-    """The current entries of a span, the newest first."""
+    """Read the current entries of a span, the newest first."""
     found = session.execute(_entries(zone, span, requester))
     return [_line(*row, zone, requester is not None) for row in found]
 
@@ -215,7 +215,7 @@ def _told_why(introduction: Introduction, reason: Reason) -> Why:
 
 
 def _reached(introduction: Introduction, entry: LedgerEntry) -> Iterator[tuple[Step, datetime]]:
-    """The steps of a case and when it came to them. Two yeses count only where the introduction left."""
+    """Yield the steps of a case and when it came to them; yeses count only where the introduction left."""
     if introduction.verified_at:
         yield Step.ASKED, introduction.verified_at
     if introduction.left_at:
@@ -234,7 +234,7 @@ def _tally(lines: Iterable[Line]) -> Tally:
     return Tally(outcomes[Outcome.REFERRAL], outcomes[Outcome.LEAD])
 
 
-def _whys(lines: list[Line], words: type[Why] | type[Reason]) -> dict[str, int]:
+def _whys(lines: list[Line], words: type[Why | Reason]) -> dict[str, int]:
     """How many leads have each reason, in the order of the words; without those that none has."""
     counts = Counter(line.why for line in lines)
     return {word.value: counts[word.value] for word in words if counts[word.value]}
@@ -260,7 +260,7 @@ def _rounded(seconds: float) -> int:
 
 
 def _over_time(lines: list[Line], span: Span, today: date) -> tuple[Unit, list[Period]]:
-    """The columns of a span, until today; where it is open, from the first entry on."""
+    """Count the columns of a span, until today; where it is open, from the first entry on."""
     first = span.first or min((line.day for line in lines), default=today)
     last = max(first, min(span.last or today, today), *(line.day for line in lines))
     unit = _unit((last - first).days + 1)
@@ -292,7 +292,7 @@ _LONGEST = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 31, Unit.YEAR: 366}
 
 
 def _beginning(unit: Unit, day: date) -> date:
-    """The first day of the unit that a day is in; weeks begin on Monday (ISO 8601)."""
+    """Return the first day of the unit that a day is in; weeks begin on Monday (ISO 8601)."""
     if unit is Unit.WEEK:
         return day - timedelta(days=day.weekday())
     if unit is Unit.MONTH:

@@ -111,7 +111,7 @@ class Marks:
 
 
 def standing(introduction: Introduction) -> Standing:
-    """The state in a word. Before the introduction it never tells one answer from another."""
+    """Tell the state in a word. Before the introduction it never tells one answer from another."""
     if introduction.verified_at is None:
         return Standing.GONE if introduction.state is State.CLOSED else Standing.UNVERIFIED
     if introduction.state is State.CONFIRMED:
@@ -145,7 +145,7 @@ def _is_withdrawn(introduction: Introduction) -> bool:
 
 
 def ahead(introduction: Introduction, settings: Settings, now: datetime) -> Next | None:
-    """What happens next by itself, and when; None where nothing does."""
+    """Tell what happens next by itself, and when; None where nothing does."""
     found = _ahead(introduction, settings)
     return Next(*found, is_late=found[1] < now) if found else None
 
@@ -164,7 +164,7 @@ def _ahead(introduction: Introduction, settings: Settings) -> tuple[Ahead, datet
 
 
 def marks(introduction: Introduction) -> Marks:
-    """The marks of the ledger that the requester may see by now."""
+    """Return the marks of the ledger that the requester may see by now."""
     case = introduction.to_case()
     found = ledger.marks(case, introduction.facts())
     told = case.introduced_at is not None
@@ -179,7 +179,7 @@ def marks(introduction: Introduction) -> Marks:
 
 
 def sought_by(introduction: Introduction) -> list[Consent]:
-    """The sides with the need that said they are looking now; told once they are introduced."""
+    """Return the sides with the need that said they are looking now; told once they are introduced."""
     facts = introduction.facts()
     said_so = facts.needs & facts.looking if introduction.introduced_at else frozenset()
     return [side for side in introduction.consents if side.side in said_so]
@@ -197,7 +197,7 @@ def page(
     search: str = "",
     number: int = 1,
 ) -> Page:
-    """A requester's introductions, the newest first: those to show, in which the search words stand."""
+    """Return a requester's introductions to show, in which the search words stand, the newest first."""
     wanted = and_(Introduction.requester_address == canonical(address), _is_shown(show), _holds(search))
     total = session.scalar(select(func.count()).select_from(Introduction).where(wanted)) or 0
     last = max(1, -(-total // PER_PAGE))
@@ -211,7 +211,7 @@ def page(
 
 
 def told_noes(session: Session, *introductions: Introduction) -> list[OutboxMail]:
-    """The mails by which parties let the requester know of a no, as they chose to.
+    """Return the mails by which parties let the requester know of a no, as they chose to.
 
     What such a mail told stays told, so that taking the no back changes nothing. One that failed counts as
     well: what it was to tell stands at the desk.
@@ -228,7 +228,7 @@ def has_any(session: Session, address: str) -> bool:
 
 
 def _is_shown(show: Show) -> ColumnElement[bool]:
-    """The same as `standing`, asked of the database."""
+    """Ask the database what `standing` tells."""
     ended = Introduction.state == State.CLOSED
     confirmed = Introduction.state == State.CONFIRMED
     introduced = Introduction.introduced_at.is_not(None)
@@ -246,7 +246,7 @@ def _is_shown(show: Show) -> ColumnElement[bool]:
 
 
 def _own_no() -> ColumnElement[bool]:
-    """The requester is one of the two, and took their request back."""
+    """Ask whether the requester is one of the two, and took their request back."""
     return _has_side(Consent.side == Introduction.requester_is, Consent.state == ConsentState.NO)
 
 
@@ -275,12 +275,12 @@ def _contains(text: InstrumentedAttribute[str], word: str) -> ColumnElement[bool
 
 
 def find(session: Session, id: int, address: str | None = None) -> Introduction | None:
-    """An introduction; with an address only if that is its requester's."""
+    """Find an introduction; with an address only if that is its requester's."""
     introduction = session.get(Introduction, id) if 0 < id <= MOST else None
     is_theirs = introduction and address in (None, introduction.requester_address)
     return introduction if is_theirs else None
 
 
 def lost(introduction: Introduction) -> list[str]:
-    """The names of those whom the introduction did not reach."""
+    """Return the names of those whom the introduction did not reach."""
     return [side.name for side in introduction.consents if side.envelope is Envelope.FAILED]

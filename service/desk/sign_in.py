@@ -24,11 +24,11 @@ mails of an address share MAILS_PER_ADDRESS_PER_DAY."""
 
 
 class LinkUsed(Exception):
-    """This link has signed somebody in before, or all sessions were ended since."""
+    """A link that has signed somebody in before, or all sessions were ended since."""
 
 
 class LinkLapsed(Exception):
-    """This link is older than SIGN_IN_WITHIN."""
+    """A link that is older than SIGN_IN_WITHIN."""
 
 
 class SignedIn(NamedTuple):
@@ -74,7 +74,7 @@ def ask_for_link(session: Session, settings: Settings, address: str, language: s
 
 
 def by_link(session: Session, settings: Settings, token: str, now: datetime) -> SignIn:
-    """The sign-in behind a link that still works. Raises BadLink, LinkUsed or LinkLapsed."""
+    """Find the sign-in behind a link that still works. Raises BadLink, LinkUsed or LinkLapsed."""
     link = Tokens(settings.secret_keys).read_sign_in(token)
     return _open(session.get(SignIn, link.id), settings, now)
 
@@ -88,7 +88,7 @@ def sign_in(session: Session, settings: Settings, token: str, now: datetime) -> 
 
 
 def generation(session: Session, address: str) -> int:
-    """The number that a session of this address must name to count."""
+    """Return the number that a session of this address must name to count."""
     desk = session.get(Desk, address)
     return desk.generation if desk else 0
 

@@ -63,7 +63,7 @@ def may_remind(session: Session, settings: Settings, introduction: Introduction,
 
 
 def timeline(session: Session, settings: Settings, introduction: Introduction, now: datetime) -> list[Step]:
-    """What happened, as the requester may see it, oldest first."""
+    """Tell what happened, as the requester may see it, oldest first."""
     steps = [Step(introduction.created_at, Told.REQUESTED)]
     for event in history(session, introduction):
         steps += _told(introduction, event)

@@ -117,7 +117,9 @@ class Stage:
             progress.add_task(what, total=None)
             while (result := found()) is None:
                 if time.monotonic() > end:
-                    raise CannotRun(f"The demo waited {PATIENCE:.0f} seconds for {what} in vain.")
+                    raise CannotRun(
+                        f"The demo gave up: there was no sign of {what} for {PATIENCE:.0f} seconds."
+                    )
                 time.sleep(0.1)
         return result
 

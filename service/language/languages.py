@@ -16,7 +16,7 @@ import flask_babel
 from babel.dates import format_date
 from flask import Flask
 from flask_babel import Babel, force_locale, get_locale
-from flask_babel import lazy_gettext as lazy_gettext
+from flask_babel import lazy_gettext as lazy_gettext  # noqa: PLC0414 (for whoever has no request yet)
 
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "ar": "العربية"}
 """Every language by its tag (RFC 5646), with the name that it calls itself."""
@@ -42,7 +42,7 @@ def speaking(language: str) -> Iterator[None]:
 
 
 def spoken() -> str:
-    """The tag of the language that is spoken now."""
+    """Return the tag of the language that is spoken now."""
     locale = get_locale()
     return locale.language if locale else "en"
 
@@ -53,24 +53,24 @@ def direction(language: str) -> str:
 
 
 def gettext(message: str, /, **places: object) -> str:
-    """A message in the language spoken now, its places filled."""
+    """Translate a message into the language spoken now, its places filled."""
     return str(flask_babel.gettext(message, **places))
 
 
 def ngettext(one: str, many: str, num: int, /, **places: object) -> str:
-    """A message for ``num`` things in the language spoken now, its places filled; %(num)d is one of them."""
+    """Translate a message for ``num`` things, its places filled; %(num)d is one of them."""
     return str(flask_babel.ngettext(one, many, num, **places))
 
 
 def moment(at: datetime, zone: ZoneInfo) -> str:
-    """A date and time with its zone in the language spoken now: ``Tuesday, 24 November 2026, 14:05 UTC``."""
+    """Write a moment with its zone, as the language does: ``Tuesday, 24 November 2026, 14:05 UTC``."""
     at = at.astimezone(zone)
     date = format_date(at.date(), "full", locale=dates_of(spoken()))
     return gettext("%(date)s, %(time)s %(zone)s", date=date, time=f"{at:%H:%M}", zone=at.tzname())
 
 
 def span(seconds: float) -> str:
-    """A length of time in its largest whole unit, in the language spoken now: ``7 days``."""
+    """Write a length of time in its largest whole unit, in the language spoken now: ``7 days``."""
     whole = int(seconds)
     if whole and whole % 86400 == 0:
         return ngettext("%(num)d day", "%(num)d days", whole // 86400)
@@ -82,6 +82,6 @@ def span(seconds: float) -> str:
 
 
 def dates_of(language: str) -> str:
-    """The locale whose dates a language is written with."""
+    """Return the locale whose dates a language is written with."""
     # Plain English would write dates the American way, which most of its readers here do not.
     return "en_GB" if language == "en" else language

@@ -34,7 +34,7 @@ from service.store.models import Consent, Introduction
 
 from .message import one_line
 
-TEMPLATES = Path(__file__).parents[2] / "templates" / "email"
+TEMPLATES = Path(__file__).parents[1] / "templates" / "email"
 
 
 @dataclass(frozen=True)

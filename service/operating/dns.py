@@ -24,15 +24,15 @@ def records(settings: Settings) -> Iterator[str]:
     domain, host = addresses.domain(settings), urlsplit(settings.PUBLIC_URL).hostname or ""
     for name, used in (("the domain", domain), ("MAIL_SERVER", settings.MAIL_SERVER), ("PUBLIC_URL", host)):
         if is_loopback(used):
-            yield f"; Not to be published like this: {name} is {used}, which is this machine alone."
+            yield f"; Do not publish this: {name} is {used}, which only this machine can reach."
     if settings.INBOUND_DOMAIN:
-        yield f"; The server that takes mail for {domain} in: the mail server in front, or twoyes listen."
+        yield f"; The server that receives mail for {domain}: the mail server in front, or twoyes listen."
         yield f"{domain}. MX 10 {host}."
-    yield "; Whoever sends this mail. If the documentation of your relay names an include:, use that."
+    yield "; Whoever sends this mail. If your relay's documentation names an include:, use that."
     yield _txt(domain, f"v=spf1 {_sender(settings.MAIL_SERVER)} -all")
     for selector, key in _public_keys(settings):
         yield _txt(f"{selector}._domainkey.{addresses.signing_domain(settings)}", f"v=DKIM1; {key}")
-    yield "; Begin with p=none and read the reports; then p=quarantine, then p=reject."
+    yield "; Start with p=none and read the reports; then p=quarantine, then p=reject."
     yield _txt(f"_dmarc.{domain}", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}")
 
 

@@ -54,7 +54,7 @@ class Ailment(Exception):
 
 def _database(settings: Settings) -> str:
     if missing := missing_file(settings.DATABASE_URL):
-        raise Ailment(f"is not there: no file {missing}, see DATABASE_URL; twoyes migrate makes it")
+        raise Ailment(f"is missing: no file {missing}, see DATABASE_URL; twoyes migrate creates it")
     newest = ScriptDirectory.from_config(alembic_config(settings.DATABASE_URL)).get_current_head()
     db = Database(_with_limits(settings.DATABASE_URL))
     try:
@@ -80,7 +80,7 @@ def _with_limits(database_url: str) -> str:
 
 def _broker(settings: Settings) -> str:
     if not Nudger(settings).is_up():
-        raise Ailment("does not answer, see REDIS_URL; until it does, mail leaves by the sweep alone")
+        raise Ailment("does not answer, see REDIS_URL; until it does, only the sweep sends mail")
     return "answers"
 
 
@@ -108,7 +108,7 @@ def _signing(settings: Settings) -> str:
         if key
     ]
     if not selectors:
-        return "not by us: set DKIM_PRIVATE_KEY, unless the relay signs"
+        return "off: set DKIM_PRIVATE_KEY, unless the relay signs"
     return f"as {' and '.join(selectors)} of {signing_domain(settings)}; twoyes dns prints what to publish"
 
 
@@ -140,7 +140,7 @@ def _greeting_at(host: str, port: int) -> str:
 def _links(settings: Settings) -> str:
     host = urlsplit(settings.PUBLIC_URL).hostname or ""
     if not settings.EMBEDDED and is_loopback(host):
-        raise Ailment(f"lead to {settings.PUBLIC_URL}, where only this machine gets: set PUBLIC_URL")
+        raise Ailment(f"lead to {settings.PUBLIC_URL}, which only this machine can reach: set PUBLIC_URL")
     return f"lead to {settings.PUBLIC_URL}"
 
 

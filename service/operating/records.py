@@ -163,7 +163,7 @@ def purpose(recipient: str) -> str:
 
 
 def raw_mail(session: Session, id: int) -> bytes | None:
-    """A mail that arrived, as it came; None where there is none, or it is not kept any more."""
+    """A mail that arrived, as it came; None where there is none, or it is no longer kept."""
     return session.scalar(select(InboundMail.raw).where(InboundMail.id == id))
 
 

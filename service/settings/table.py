@@ -143,24 +143,22 @@ class Settings(BaseModel):
     )
     PUBLIC_URL: BaseUrl = setting(
         None,
-        "Where people reach the pages; every mailed link begins with it. By default http://127.0.0.1:PORT.",
+        "Where people reach the pages; every mailed link starts with it. By default http://127.0.0.1:PORT.",
     )
     PORT: Port = setting(8000, "The port that the web process listens on.")
     TRUSTED_PROXIES: int = setting(0, "How many proxies in front may set X-Forwarded-*.", ge=0, le=9)
-    TIMEZONE: Zone = setting(
-        "UTC", "The zone in which dates are shown, in pages and mails.", validate_default=True
-    )
+    TIMEZONE: Zone = setting("UTC", "The time zone of dates in pages and mails.", validate_default=True)
 
     LANGUAGE: Literal["en", "de", "es", "fr", "ar"] = setting(
-        "en", "The language of pages where a visitor's browser names none that TwoYes speaks."
+        "en", "The language of pages when a visitor's browser asks for none that TwoYes speaks."
     )
 
     MAIL_SERVER: str = setting("localhost", "The SMTP relay.")
     MAIL_PORT: Port = setting(25, "The relay's port.")
-    MAIL_USERNAME: str | None = setting(None, "The user at the relay, if it asks for one.")
+    MAIL_USERNAME: str | None = setting(None, "The username at the relay, if it needs one.")
     MAIL_PASSWORD: str | None = setting(None, "The password at the relay.")
-    MAIL_USE_TLS: bool = setting(False, "Begin TLS with STARTTLS; the certificate is verified.")
-    MAIL_USE_SSL: bool = setting(False, "Speak TLS from the first byte; the certificate is verified.")
+    MAIL_USE_TLS: bool = setting(False, "Use STARTTLS; the certificate is verified.")
+    MAIL_USE_SSL: bool = setting(False, "Use TLS from the first byte; the certificate is verified.")
     MAIL_DEFAULT_SENDER: Sender = setting(
         None,
         "The address that mails come from. By default TwoYes <twoyes@HOST>, with the host of PUBLIC_URL.",
@@ -181,14 +179,16 @@ class Settings(BaseModel):
 
     ANSWER_WITHIN: PositiveDuration = setting(
         "7d",
-        "From the verification to the closing moment; twice that if one side is asked after the other.",
+        "The time to answer, from the request's verification on; twice that if the two are asked in turn.",
         validate_default=True,
     )
     REMIND_AFTER: PositiveDuration = setting(
         "3d", "From an ask to its one reminder, if the requester allowed one.", validate_default=True
     )
     HOLD_FOR: Duration = setting(
-        "10m", "From the second yes to the introduction; either side can undo in it.", validate_default=True
+        "10m",
+        "From the second yes to the introduction; until then either side can undo.",
+        validate_default=True,
     )
     FOLLOW_UP_AFTER: Duration = setting(
         "3d", "From the introduction to the question whether the two are in touch.", validate_default=True
@@ -207,13 +207,13 @@ class Settings(BaseModel):
         validate_default=True,
     )
     ON_UNKNOWN: Literal["retry", "hold"] = setting(
-        "retry", "What happens to an introduction of which nobody can know whether the relay took it."
+        "retry", "What to do with an introduction when nobody can tell whether the relay accepted it."
     )
 
     SUSPECT_WITHIN: Duration = setting(
         "10s",
-        "An answer sooner than this after its mail, or after a different answer, is asked once more: mail "
-        "scanners press buttons. 0s is off.",
+        "An answer that comes sooner than this after its mail, or after a different answer, must be given "
+        "again: mail scanners press buttons. 0s turns this off.",
         validate_default=True,
     )
 
@@ -221,18 +221,18 @@ class Settings(BaseModel):
         (), "The addresses, comma-separated, whose sign-in shows the operator's page."
     )
     SIGN_IN_WITHIN: PositiveDuration = setting(
-        "15m", "How long a link to sign in works, from when it was asked for.", validate_default=True
+        "15m", "How long a sign-in link works, from when it was requested.", validate_default=True
     )
 
     OPEN_ASKS_PER_ADDRESS: int = setting(
-        5, "How many open asks one address may have, over all requesters.", ge=1
+        5, "How many open asks one address may have, across all requesters.", ge=1
     )
     VERIFICATIONS_PER_DAY: int = setting(
         5, "How many verification mails one address may get in 24 hours.", ge=1
     )
 
     MAILS_PER_ADDRESS_PER_DAY: int = setting(
-        50, "How many mails one address may get in 24 hours; the rest waits.", ge=1
+        50, "How many mails one address may get in 24 hours; the rest wait.", ge=1
     )
 
     INBOUND_DOMAIN: Domain | None = setting(
@@ -252,7 +252,7 @@ class Settings(BaseModel):
     )
     INBOUND_PER_HOUR: int = setting(60, "How many mails one of our addresses takes in an hour.", ge=1)
     INBOUND_KEEP: PositiveDuration = setting(
-        "30d", "How long a mail that arrived is kept; what it came to stays.", validate_default=True
+        "30d", "How long an incoming mail is kept; what became of it stays on record.", validate_default=True
     )
     INBOUND_SECRET: str | None = setting(
         None,

@@ -71,9 +71,10 @@ def _retry() -> str:
             delivery.retry_by_hand(session, mail, now())
     except delivery.NotRetriable:
         return gettext(
-            "Mail %(mail)d was left alone: it has left meanwhile, or nobody needs it any more.", mail=mail
+            "Email %(mail)d was left alone: it has been sent in the meantime, or nobody needs it any more.",
+            mail=mail,
         )
-    return gettext("Mail %(mail)d is queued again and leaves in a moment.", mail=mail)
+    return gettext("Email %(mail)d is queued again and will be sent in a moment.", mail=mail)
 
 
 def _dismiss() -> str:
@@ -82,9 +83,10 @@ def _dismiss() -> str:
         with database().transaction() as session:
             wishes.dismiss_report(session, report, now())
     except wishes.UnknownReport:
-        return gettext("Report %(report)d had been dismissed before.", report=report)
+        return gettext("Report %(report)d was already dismissed.", report=report)
     return gettext(
-        "Report %(report)d is dismissed and lowers no limit. Whoever reported it is still left alone.",
+        "Report %(report)d is dismissed and no longer lowers any limit. We still don’t write to whoever "
+        "reported it.",
         report=report,
     )
 
@@ -99,8 +101,8 @@ def _lift() -> str:
     except NotAllowed as refusal:
         return str(refusal)
     except limits.NotSuppressed:
-        return gettext("That address is not on the list, at least not in this way. Nothing was changed.")
-    return gettext("That address may be written to again. Their earlier no stands until they change it.")
+        return gettext("That address isn’t on the list, or not in that way. Nothing has changed.")
+    return gettext("We may write to that address again. Their earlier no stands until they change it.")
 
 
 def _number(field: str) -> int:
@@ -116,6 +118,6 @@ def _since(age: float | None, at: datetime) -> datetime | None:
 
 
 def _reports(session: Session) -> list[tuple[Report, Introduction]]:
-    """The reports that stand, each with what was reported."""
+    """Read the reports that stand, each with what was reported."""
     standing = records.standing_reports(session)
     return [(report, session.get_one(Introduction, report.introduction_id)) for report in standing]

@@ -86,7 +86,7 @@ def _receive(brought: Brought) -> Receipt:
 
 
 def _brought() -> Brought:
-    """The mail of this request. Raises Unreadable."""
+    """Read the mail of this request. Raises Unreadable."""
     if request.mimetype == "message/rfc822":
         return _as_it_is()
     if request.is_json:

@@ -284,7 +284,7 @@ def test_a_link_works_once(desk: Story) -> None:
     assert desk.client.post(link).status_code == 303
     for response in (other.get(link), other.post(link)):
         assert response.status_code == 410
-        assert "This link was used before." in response.text
+        assert "This link has already been used." in response.text
         assert 'action="/desk/sign-in"' in response.text
     assert not is_in(other)
 
@@ -313,7 +313,7 @@ def test_a_link_works_for_a_quarter_of_an_hour(desk: Story) -> None:
     desk.clock.advance(seconds=1)
     for response in (desk.client.get(link), desk.client.post(link)):
         assert response.status_code == 410
-        assert "This link is too old." in response.text
+        assert "This link has expired." in response.text
         assert 'action="/desk/sign-in"' in response.text
     assert not is_in(desk.client)
 
@@ -324,7 +324,7 @@ def test_a_wrong_link_or_one_of_another_purpose_signs_nobody_in(desk: Story) -> 
     for path in wrong:
         for response in (desk.client.get(path), desk.client.post(path)):
             assert response.status_code == 404
-            assert "This link is not complete." in response.text
+            assert "This link is incomplete." in response.text
     assert not is_in(desk.client)
     assert desk.client.get("/r/" + link.removeprefix("/desk/in/")).status_code == 404
 
@@ -502,7 +502,7 @@ def test_nobody_elsewhere_can_press_a_button_of_the_desk(desk: Story, path: str)
     before = rows(desk.db)
     response = olga.post(link if path == "the link" else path, data={"email": RITA})
     assert response.status_code == 400
-    assert "Please press the button once more" in response.text
+    assert "Please press the button again" in response.text
     assert rows(desk.db) == before
     assert OPERATOR in seen_by(olga)
 

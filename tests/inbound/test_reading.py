@@ -322,9 +322,8 @@ def test_a_multipart_that_was_cut_off_never_says_yes(name: str, data: st.DataObj
 def test_parts_in_another_order_say_the_same() -> None:
     for name, expected in EXPECTED.items():
         message = message_from_bytes(raw(name))
-        parts = message.get_payload()
-        if message.get_content_type() in ("multipart/alternative", "multipart/mixed"):
-            assert isinstance(parts, list)
+        parts: Any = message.get_payload()
+        if message.get_content_type() in ("multipart/alternative", "multipart/mixed") and len(parts) > 1:
             message.set_payload(parts[::-1])
             after = reading(message.as_bytes()).word
             assert after is not Word.YES or expected.get("word") == "yes", name

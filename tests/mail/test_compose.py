@@ -247,7 +247,7 @@ def test_the_text_part_is_flowed_and_comes_out_as_it_was_written() -> None:
     shown = str(body.get_content()).split("\r\n")
     assert max(len(line) for line in shown if "https://" not in line) <= 78
     assert "-- " in shown
-    whole = "Nothing is shared unless you both say yes: not your address, and not your answer."
+    whole = "Nothing is shared unless you both say yes: not your address, not your answer."
     assert whole in part(message, "plain")
     assert not any(whole in line for line in shown)
 
@@ -371,7 +371,7 @@ def test_the_receipt_says_the_same_after_a_first_and_a_second_yes() -> None:
     introduction.consent(Role.B).state, introduction.state = ConsentState.YES, State.AGREED
     introduction.hold_until = NOW
     assert written(introduction, MailKind.RECEIPT, Role.A) == first
-    assert "If both agree, the introduction reaches you by Monday, 9 March 2026, 09:10 UTC" in first
+    assert "If you both say yes, the introduction will reach you by Monday, 9 March 2026, 09:10 UTC" in first
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.HANDOFF_UNCONFIRMED])
@@ -384,7 +384,7 @@ def test_what_did_not_come_about_is_told_in_the_same_words_whatever_the_reason(
     ended.consent(Role.B).state = state
     for kind, to in ((MailKind.SUMMARY, Role.REQUESTER), (MailKind.NOT_COME_ABOUT, Role.A)):
         assert written(ended, kind, to) == written(plain, kind, to)
-        assert "did not come about" in written(ended, kind, to)
+        assert "didn’t go ahead" in written(ended, kind, to)
 
 
 def test_the_summary_tells_a_referral_from_a_lead() -> None:
@@ -393,7 +393,7 @@ def test_the_summary_tells_a_referral_from_a_lead() -> None:
     lead = case(state=State.CLOSED, reason=Reason.HANDOFF_UNCONFIRMED, **introduced)
     text = written(lead, MailKind.SUMMARY, Role.REQUESTER)
     assert "recorded as a lead" in text
-    assert "becomes a referral as soon as it is confirmed" in text
+    assert "becomes a referral as soon as it’s confirmed" in text
 
 
 @pytest.mark.parametrize("requester_is", [None, Role.A, Role.B])
@@ -404,7 +404,7 @@ def test_a_follow_up_promises_a_referral_only_to_whom_a_yes_makes_one(
     data = raw(case(replace(ASKED, requester_is=requester_is)), MailKind.FOLLOW_UP, to)
     for kind in ("plain", "html"):
         body = part(parsed(data), kind)
-        assert "we ask only once" in body.lower()
+        assert "we only ask once" in body.lower()
         assert ("counts as a referral" in body) is (to is not requester_is)
         assert ("by Rita Quill" in body) is (requester_is is None)
 
@@ -470,7 +470,7 @@ def test_the_introduction_is_one_message_to_both_that_reply_all_answers() -> Non
         NATASHA,
         "+44 20 7946 0958",
         "> Mornings suit me best.",
-        "Linda Marsh writes first.",
+        "Linda Marsh will write first.",
     ):
         assert words in text
         assert words.removeprefix("> ") in part(message, "html")

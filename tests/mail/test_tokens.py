@@ -77,7 +77,7 @@ def test_a_link_of_another_purpose_or_of_nobody_gets_a_page_that_says_what_to_do
     for path in (f"/r/{answer}", f"/f/{answer}", f"/a/{requester}", f"/never/{answer}", f"/a/{answer[:-3]}"):
         for response in (story.client.get(path), story.post(path, answer="yes", action="verify")):
             assert response.status_code == 404
-            assert "open it once more from the email" in response.text
+            assert "open it again from the email" in response.text
     assert story.consent(LINDA).state is ConsentState.ASKED
 
 

@@ -90,9 +90,9 @@ class Apps:
         """An application for these settings, which may differ in the relay's port, configured as if new."""
         lasting = frozenset(item for item in environ.items() if item[0] != "MAIL_PORT")
         key = (lasting, more_pages)
-        app, config = self._kept[key] = (
-            self._kept.pop(key) if key in self._kept else self._make(environ, more_pages)
-        )
+        kept = self._kept.pop(key, None)
+        app, config = kept or self._make(environ, more_pages)
+        self._kept[key] = app, config
         app.config.clear()
         app.config.update(config)
         return app

@@ -45,7 +45,7 @@ def test_a_form_that_is_filled_in_well_becomes_a_request() -> None:
     [
         ("requester_name", "", "fill in the name"),
         ("requester_name", "Rita\x07Quill", "invisible control character"),
-        ("requester_email", "rita", "does not look like an email address"),
+        ("requester_email", "rita", "doesn’t look like an email address"),
         ("a_name", "linda-salon.com", "out of the name"),
         ("requester_name", "Your account is locked, dial +1 800 555 0199 now", "out of the name"),
         ("requester_name", "\u200d", "fill in the name"),
@@ -55,7 +55,7 @@ def test_a_form_that_is_filled_in_well_becomes_a_request() -> None:
         ("b_blurb", "020\u200b7946\u200b0958", "phone number"),
         ("a_name", "L" * 81, "Please keep this to 80 characters; it has 81 now."),
         ("a_email", "", "fill in the email address"),
-        ("b_email", "natasha@@interiors.test", "does not look like an email address"),
+        ("b_email", "natasha@@interiors.test", "doesn’t look like an email address"),
         ("a_blurb", "", "who this is"),
         ("a_blurb", "Call 030 1234567", "phone number"),
         ("b_blurb", "B" * 401, "400 characters; it has 401"),
@@ -201,7 +201,7 @@ def test_a_form_without_its_token_is_shown_again_with_everything_kept(story: Sto
     story.app.config["WTF_CSRF_ENABLED"] = True
     page = story.client.post("/", data=FORM)
     assert page.status_code == 400
-    assert "press the button once more" in page.text
+    assert "press the button again" in page.text
     assert f'value="{NATASHA}"' in page.text
     token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
     assert token

@@ -219,7 +219,7 @@ class LedgerEntry(Base):
         return Entry(self.outcome, self.reason, marks)
 
 
-def _names(kind: type[Case] | type[Side]) -> list[str]:
+def _names(kind: type[Case | Side]) -> list[str]:
     """The kernel's field names that are columns; a case's two sides are rows of their own."""
     return [field.name for field in fields(kind) if field.name not in ("a", "b")]
 

@@ -31,7 +31,7 @@ SHOWN = {
     Show.UNREACHED: lazy_gettext("Not reached"),
     Show.INTRODUCED: lazy_gettext("Introduced"),
     Show.REFERRALS: lazy_gettext("Referrals"),
-    Show.NOTHING: lazy_gettext("Did not come about"),
+    Show.NOTHING: lazy_gettext("Didn’t go ahead"),
 }
 LONGEST_SEARCH = 200
 
@@ -98,8 +98,8 @@ def act(id: int) -> ResponseReturnValue:
 @pages.errorhandler(CSRFError)
 def expired(_: CSRFError) -> ResponseReturnValue:
     """The page was open for long, or in a browser that keeps no cookies; nothing typed can be lost here."""
-    headline = gettext("Please press the button once more: the page had been open for long.")
-    back = gettext("Nothing was changed.")
+    headline = gettext("Please press the button again: the page had been open for too long.")
+    back = gettext("Nothing has changed.")
     return render_template("error.html", headline=headline, next_step=back, is_good=True), 400
 
 

@@ -41,7 +41,7 @@ At the beginning, and behind whatever else than a comma some spreadsheets divide
 
 def _is_day(_: Form, field: StringField) -> None:
     if field.data and read_day(field.data) is None:
-        raise StopValidation(gettext("Please write a day such as 2026-11-22."))
+        raise StopValidation(gettext("Please enter a date such as 2026-11-22."))
 
 
 def read_day(text: str | None) -> date | None:
@@ -63,7 +63,7 @@ class DatesForm(Form):
     def validate_until(self, field: StringField) -> None:
         first, last = read_day(self.since.data), read_day(field.data)
         if first and last and last < first:
-            raise StopValidation(gettext("This day is before the first one."))
+            raise StopValidation(gettext("This is before the first day."))
 
     def span(self) -> Span:
         return Span(read_day(self.since.data), read_day(self.until.data))

@@ -98,13 +98,13 @@ def why_name(why: str) -> str:
     """A reason in plain words, of a requester's list or of an operator's."""
     return {
         "": gettext("Referral"),
-        Why.NOT_COME_ABOUT.value: gettext("Did not come about"),
-        Why.UNDELIVERED.value: gettext("Could not be delivered"),
+        Why.NOT_COME_ABOUT.value: gettext("Didn’t go ahead"),
+        Why.UNDELIVERED.value: gettext("Couldn’t be delivered"),
         Why.UNCONFIRMED.value: gettext("Not confirmed"),
         Why.WITHDRAWN.value: gettext("Withdrawn"),
         Reason.NO_ANSWER.value: gettext("No answer"),
         Reason.DECLINED.value: gettext("Declined"),
-        Reason.UNDELIVERABLE.value: gettext("Could not be reached"),
+        Reason.UNDELIVERABLE.value: gettext("Couldn’t be reached"),
     }[why]
 
 

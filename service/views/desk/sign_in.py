@@ -78,7 +78,7 @@ def end_all() -> ResponseReturnValue:
 
 @links.errorhandler(BadLink)
 def incomplete(_: BadLink) -> ResponseReturnValue:
-    return _over(gettext("This link is not complete.")), 404
+    return _over(gettext("This link is incomplete.")), 404
 
 
 @links.errorhandler(desk.LinkUsed)
@@ -86,12 +86,12 @@ def used(_: desk.LinkUsed) -> ResponseReturnValue:
     if visitor():
         # A button pressed twice: the first press did it.
         return redirect(local(""), 303)
-    return _over(gettext("This link was used before.")), 410
+    return _over(gettext("This link has already been used.")), 410
 
 
 @links.errorhandler(desk.LinkLapsed)
 def lapsed(_: desk.LinkLapsed) -> ResponseReturnValue:
-    return _over(gettext("This link is too old.")), 410
+    return _over(gettext("This link has expired.")), 410
 
 
 def _over(headline: str) -> str:

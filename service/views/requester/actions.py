@@ -43,18 +43,18 @@ def correct(token: str) -> CorrectionForm | None:
         with database().transaction() as session:
             introductions.correct(session, settings(), token, side, email, now())
     except introductions.SameAddress:
-        form.complain(gettext("This address is already part of this introduction. Please give another one."))
+        form.complain(gettext("This address is already part of this introduction. Please use another one."))
         return form
     except limits.CannotBeAsked:
         form.complain(
-            gettext("This address cannot be asked at the moment. We cannot say more; nothing new was sent.")
+            gettext("This address can’t be asked right now. We can’t say more; nothing new was sent.")
         )
         return form
     return None
 
 
 def told(session: Session, introduction: Introduction, form: CorrectionForm) -> dict[str, Any]:
-    """What the templates tell of an introduction. Before it has left, it never depends on a single answer."""
+    """Collect what the templates tell; until the introduction left, that never depends on a single answer."""
     closes_at = introduction.closes_at
     stands = overview.standing(introduction)
     is_open = introduction.to_case().is_open
@@ -83,7 +83,7 @@ def _never_again(introduction: Introduction) -> bool:
 
 
 def _correctable(introduction: Introduction) -> list[Consent]:
-    """The sides whose address may be corrected; the kernel decides again when it is."""
+    """List the sides whose address may be corrected; the kernel decides again when it is."""
     closes_at = introduction.closes_at
     if not introduction.to_case().is_open or closes_at is None or now() >= closes_at:
         return []

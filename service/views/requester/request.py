@@ -54,7 +54,7 @@ def expired(_: CSRFError) -> ResponseReturnValue:
 
 
 def _to_copy(id: int) -> Introduction | None:
-    """An introduction, for whoever asked for it; for everybody else there is none."""
+    """Find an introduction for whoever asked for it; for everybody else there is none."""
     keep_out_of_caches()
     who = visitor()
     with database().reading() as session:

@@ -35,7 +35,7 @@ def now() -> datetime:
 
 
 def moment(at: datetime) -> str:
-    """A moment in the zone that this installation shows."""
+    """Write a moment in the zone that this installation shows."""
     return wording.moment(at, settings().TIMEZONE)
 
 
@@ -53,13 +53,13 @@ def own(typed: str) -> Markup:
 
 
 def letter(text: str) -> Markup:
-    """The text of a mail, each of its lines in a direction of its own."""
+    """Show the text of a mail, each of its lines in a direction of its own."""
     # In one block for all, a bracket of one line would be paired with that of another.
     return Markup("").join(_line(escape(line)) for line in text.split("\n"))
 
 
 def linked(text: str) -> Markup:
-    """The text of a mail as it arrived, whole paragraphs again, with its web addresses clickable."""
+    """Show the text of a mail as it arrived, in whole paragraphs, its web addresses clickable."""
     return Markup("").join(_line(_with_links(paragraph)) for paragraph in unflowed(text))
 
 

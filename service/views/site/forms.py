@@ -80,7 +80,9 @@ class RequestForm(Form):
     requester_name = _name(lazy_gettext("Your name"), render_kw={"autocomplete": "name"})
     requester_email = _email(
         lazy_gettext("Your email address"),
-        description=lazy_gettext("We send you a link first. Nothing goes to anyone else before you confirm."),
+        description=lazy_gettext(
+            "We’ll send you a link first. Nothing goes to anyone else until you confirm."
+        ),
         render_kw={"autocomplete": "email", "type": "email", "inputmode": "email"},
     )
     requester_is = _radio(
@@ -88,8 +90,8 @@ class RequestForm(Form):
         (NEITHER, "a", "b"),
         {
             NEITHER: lazy_gettext("No, I know them both"),
-            "a": lazy_gettext("Yes, I am the first person"),
-            "b": lazy_gettext("Yes, I am the second person"),
+            "a": lazy_gettext("Yes, I’m the first person"),
+            "b": lazy_gettext("Yes, I’m the second person"),
         },
         NEITHER,
     )
@@ -100,13 +102,13 @@ class RequestForm(Form):
     )
     a_language = _language(lazy_gettext("Which language do they read?"), NotOwnSide())
     a_blurb = _text(
-        lazy_gettext("What may the second person be told about them?"),
+        lazy_gettext("What may we tell the second person about them?"),
         OptionalOnOwnSide(),
         Given(lazy_gettext("Please say in a sentence who this is.")),
         description=lazy_gettext("A sentence or two on who they are and what they do."),
     )
     a_endorsement = _text(
-        lazy_gettext("How do you know them, and what do you vouch for?"),
+        lazy_gettext("How do you know them, and what can you vouch for?"),
         NotOwnSide(),
         description=lazy_gettext("In your own words. We never write this for you."),
     )
@@ -117,13 +119,13 @@ class RequestForm(Form):
     )
     b_language = _language(lazy_gettext("Which language do they read?"), NotOwnSide())
     b_blurb = _text(
-        lazy_gettext("What may the first person be told about them?"),
+        lazy_gettext("What may we tell the first person about them?"),
         OptionalOnOwnSide(),
         Given(lazy_gettext("Please say in a sentence who this is.")),
         description=lazy_gettext("A sentence or two on who they are and what they do."),
     )
     b_endorsement = _text(
-        lazy_gettext("How do you know them, and what do you vouch for?"),
+        lazy_gettext("How do you know them, and what can you vouch for?"),
         NotOwnSide(),
         description=lazy_gettext("In your own words. We never write this for you."),
     )
@@ -131,7 +133,7 @@ class RequestForm(Form):
     need = _text(
         lazy_gettext("What is needed?"),
         Given(lazy_gettext("Please say what is needed: a product, a service, a piece of advice.")),
-        description=lazy_gettext("Both will read this before they answer, with each other’s name."),
+        description=lazy_gettext("Both read this, and each other’s name, before they answer."),
     )
     need_of = _radio(
         lazy_gettext("Whose need is it?"),
@@ -139,19 +141,19 @@ class RequestForm(Form):
         {
             "a": lazy_gettext("The first person’s"),
             "b": lazy_gettext("The second person’s"),
-            "both": lazy_gettext("Both have it"),
+            "both": lazy_gettext("Both of them"),
         },
         None,
     )
     sought = _radio(
-        lazy_gettext("Are they looking for it now, as far as you know?"),
+        lazy_gettext("As far as you know, are they looking for it now?"),
         Sought,
-        {"yes": lazy_gettext("Yes"), "no": lazy_gettext("No"), "unsure": lazy_gettext("I am not sure")},
+        {"yes": lazy_gettext("Yes"), "no": lazy_gettext("No"), "unsure": lazy_gettext("I’m not sure")},
         "unsure",
     )
 
     order = _radio(
-        lazy_gettext("Who is asked first?"),
+        lazy_gettext("Who should we ask first?"),
         Order,
         {
             "together": lazy_gettext("Both at once"),
@@ -161,17 +163,17 @@ class RequestForm(Form):
         "together",
     )
     first_writer = _radio(
-        lazy_gettext("Who writes first once they are introduced?"),
+        lazy_gettext("Who writes first once they’re introduced?"),
         FirstWriter,
         {
             "a": lazy_gettext("The first person"),
             "b": lazy_gettext("The second person"),
-            "either": lazy_gettext("Whoever gets to it first"),
+            "either": lazy_gettext("Either of them"),
         },
         "either",
     )
     reminders = BooleanField(
-        lazy_gettext("One reminder may be sent to whoever has not answered"), default=True, false_values=OFF
+        lazy_gettext("Send one reminder to anyone who hasn’t answered"), default=True, false_values=OFF
     )
     cc_requester = BooleanField(
         lazy_gettext("Send me a copy of the introduction"), default=True, false_values=OFF
@@ -179,7 +181,7 @@ class RequestForm(Form):
 
     @classmethod
     def of(cls, asked: Introduction) -> Self:
-        """The form as an introduction was asked for, to ask for another one like it.
+        """Fill in the form as an introduction was asked for, to ask for another one like it.
 
         But for the languages of the two, which they may have chosen themselves: that would tell who looked.
         """
@@ -206,7 +208,7 @@ class RequestForm(Form):
         return self._addresses_differ() and fits
 
     def to_request(self) -> Request:
-        """What was filled in, once `validate` has passed it."""
+        """Read what was filled in, once `validate` has passed it."""
         own = _role_or_none(self.requester_is.data)
         return Request(
             requester_name=_typed(self.requester_name),
@@ -250,7 +252,7 @@ class RequestForm(Form):
         return fits
 
     def title_of(self, field: Field) -> str:
-        """What a field is called by itself: both of the two have a "Name"."""
+        """Name a field by itself: both of the two have a "Name"."""
         if field.name.startswith("a_"):
             return gettext("First person, %(label)s", label=field.label.text)
         if field.name.startswith("b_"):
@@ -274,7 +276,7 @@ class AnswerForm(Form):
         render_kw={"autocomplete": "tel", "type": "tel", "inputmode": "tel"},
     )
     line = TextAreaField(
-        lazy_gettext("A line of your own"),
+        lazy_gettext("A note of your own"),
         [Allowed(free_text.check_text, free_text.LINE_LENGTH)],
         filters=[free_text.tidy],
         render_kw={"rows": 3},
@@ -282,7 +284,7 @@ class AnswerForm(Form):
     looking = RadioField(
         lazy_gettext("Are you looking for this now?"),
         choices=_choices(
-            {"yes": lazy_gettext("Yes, I am looking now"), "no": lazy_gettext("No, not at the moment")}
+            {"yes": lazy_gettext("Yes, I’m looking now"), "no": lazy_gettext("No, not at the moment")}
         ),
         validate_choice=False,
     )
@@ -290,13 +292,13 @@ class AnswerForm(Form):
 
     @classmethod
     def of(cls, consent: Consent) -> Self:
-        """The form as a party left it."""
+        """Fill in the form as a party left it."""
         looking = {True: "yes", False: "no", None: None}[consent.looking]
         tells = consent.tells_requester
         return cls(phone=consent.phone, line=consent.line, looking=looking, tell_requester=tells)
 
     def shared(self, has_need: bool) -> Shared:
-        """What goes on record; only the side with the need is asked whether it is looking."""
+        """Read what goes on record; only the side with the need is asked whether it is looking."""
         looking = {"yes": True, "no": False}.get(self.looking.data or "") if has_need else None
         return Shared(phone=_typed(self.phone), line=_typed(self.line), looking=looking)
 
@@ -330,8 +332,8 @@ def _role_or_none(word: str) -> Role | None:
 
 def _same_address(email: str, requester_email: str | None) -> str:
     if canonical(email) == canonical(requester_email or ""):
-        return gettext("This is your own address. If you are one of the two, please say so above.")
-    return gettext("Both people have the same address here. An introduction needs two.")
+        return gettext("This is your own address. If you’re one of the two, please say so above.")
+    return gettext("Both people have the same address here. An introduction takes two.")
 
 
 def _complain(field: Field, message: str) -> None:

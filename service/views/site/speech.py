@@ -19,12 +19,12 @@ from .common import database, settings
 
 
 def language() -> str:
-    """The tag of the language of this request."""
+    """Return the tag of the language of this request."""
     return _asked_for() or g.get("language") or _browsers() or settings().LANGUAGE
 
 
 def of_reader(read: Callable[[Tokens, str], Link], row: type[Any]) -> Callable[[], None]:
-    """What a blueprint of signed links does before each request: it learns its reader's language.
+    """Make what a blueprint of signed links does before each request: it learns its reader's language.
 
     That is the language of whoever the link was made for, even when a newer one has taken its place.
     """
@@ -42,14 +42,14 @@ def of_reader(read: Callable[[Tokens, str], Link], row: type[Any]) -> Callable[[
 
 
 def of_recipient() -> None:
-    """The same where the link was made for whoever got a mail."""
+    """Learn the language where the link was made for whoever got a mail."""
     with suppress(BadLink), database().reading() as session:
         mail = by_never_link(session, settings(), (request.view_args or {}).get("token", ""))
         g.language = _language_of(mail)
 
 
 def chosen() -> str:
-    """The language of a button that was pressed to change it."""
+    """Return the language of a button that was pressed to change it."""
     choice = request.form.get("language", "")
     if choice not in LANGUAGES:
         abort(400)
@@ -68,7 +68,7 @@ def _asked_for() -> str | None:
 
 
 def _browsers() -> str | None:
-    """The first of our languages in the browser's order; whoever reads de-AT before en reads our de."""
+    """Find the first of our languages in the browser's order; whoever reads de-AT before en reads our de."""
     wanted = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality)
     return next((tag for tag in wanted if tag in LANGUAGES), None)
 
@@ -89,7 +89,7 @@ def _language_of(row: Introduction | Consent | SignIn | OutboxMail | None) -> st
 
 
 def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
-    """A page whose address asks for a language asks for it in every address on it."""
+    """Ask for a language in every address on a page whose own address asks for it."""
     if has_request_context() and endpoint != "static" and _asked_for():
         values.setdefault("lang", _asked_for())
 
@@ -105,13 +105,13 @@ def _words() -> dict[str, Any]:
 
 
 def _in_language(tag: str) -> str:
-    """The address of this page in another language, with whatever else was asked for: a span, a search."""
+    """Write the address of this page in another language, with whatever else was asked for."""
     asked = request.args.to_dict(flat=False) | {"lang": [tag]}
     return f"{page_of(request.path)}?{urlencode(asked, doseq=True)}"
 
 
 def page_of(path: str) -> str:
-    """The page that a button stands on: /a/<token>/undo belongs to /a/<token>."""
+    """Find the page that a button stands on: /a/<token>/undo belongs to /a/<token>."""
     parts = path.strip("/").split("/")
     # Quoted, and with one slash before it, whatever was asked for can name no page elsewhere.
     return "/" + "/".join(quote(part) for part in parts[: 3 if parts[0] == "desk" else 2])

@@ -43,7 +43,7 @@ def visitor() -> Visitor | None:
 
 
 def signed_in(view: View) -> View:
-    """A page for those who are signed in; others are sent to sign in first."""
+    """Reserve a page for those who are signed in; others are sent to sign in first."""
 
     @wraps(view)
     def guarded(*given: Any, **named: Any) -> ResponseReturnValue:
@@ -56,7 +56,7 @@ def signed_in(view: View) -> View:
 
 
 def operators_only(view: View) -> View:
-    """A page for operators; for others who are signed in there is no such page."""
+    """Reserve a page for operators; for others who are signed in there is no such page."""
 
     @signed_in
     @wraps(view)
@@ -84,7 +84,7 @@ def leave() -> None:
 
 
 def local(address: str) -> str:
-    """An address of a page behind the sign-in as it is, and whatever else as the desk's first page."""
+    """Keep the address of a page behind the sign-in; make the desk's first page of whatever else."""
     return address if LOCAL.fullmatch(address) else START
 
 
