@@ -47,7 +47,6 @@ for command in (
     processes.run,
     processes.demo,
     processes.listen,
-    processes.inbound,
     processes.sweep,
     processes.mailbox_server,
     processes.redis_server,

@@ -8,16 +8,14 @@ called: production need not install it.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
 
 from service.delivery.broker import Nudger
 from service.dev import CannotRun
-from service.inbound import listener, pipe
+from service.inbound import listener
 from service.settings.clock import utc_now
-from service.settings.environment import SettingsError
 from service.store.db import Database
 from service.sweep import sweep as sweep_once
 
@@ -42,36 +40,13 @@ def demo() -> None:
 
 @click.command()
 def listen() -> None:
-    """Take mail in by SMTP or LMTP on INBOUND_HOST and INBOUND_PORT."""
+    """Take mail in by LMTP on INBOUND_HOST and INBOUND_PORT."""
     settings = load_settings()
     try:
         listener.listen(Database(settings.DATABASE_URL, Nudger(settings)), settings, utc_now)
     except OSError as error:
         where = f"{settings.INBOUND_HOST}:{settings.INBOUND_PORT}"
         raise CannotRun(f"Cannot listen on {where}, see INBOUND_PORT: {error.strerror}.") from None
-
-
-@click.command()
-@click.option("--sender", help="The envelope sender; read from the mail where it is not given.")
-@click.option("--recipient", "recipients", multiple=True, help="An envelope recipient; may be repeated.")
-@click.pass_context
-def inbound(context: click.Context, sender: str | None, recipients: tuple[str, ...]) -> None:
-    """Take in the mail on standard input, for the pipe transport of a mail server.
-
-    The exit codes are those of sysexits: 0 taken, 67 no such address, 65 too large, 75 try again later, 78
-    wrong settings.
-    """
-    try:
-        settings = load_settings()
-        db = Database(settings.DATABASE_URL, Nudger(settings))
-    except SettingsError as error:
-        click.echo(str(error).splitlines()[0], err=True)
-        context.exit(pipe.Exit.CONFIG)
-    raw = sys.stdin.buffer.read(settings.INBOUND_MAX_SIZE + 1)
-    code, sentence = pipe.take(db, settings, raw, sender, recipients, utc_now)
-    if sentence:
-        click.echo(sentence, err=True)
-    context.exit(code)
 
 
 @click.command()

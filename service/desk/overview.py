@@ -188,7 +188,7 @@ def sought_by(introduction: Introduction) -> list[Consent]:
 # --- The list -------------------------------------------------------------------------------------
 
 
-def page(  # noqa: PLR0913
+def page(
     session: Session,
     settings: Settings,
     address: str,

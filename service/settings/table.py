@@ -149,11 +149,8 @@ class Settings(BaseModel):
         "The domain whose mail comes to TwoYes. With it, mails come from intro+…@ of it and bounces go to "
         "bounce+…@; without it, replies and bounces go to MAIL_DEFAULT_SENDER.",
     )
-    INBOUND_HOST: str = setting("127.0.0.1", "The interface that the inbound process listens on.")
-    INBOUND_PORT: Port = setting(8025, "The port that the inbound process listens on.")
-    INBOUND_PROTOCOL: Literal["lmtp", "smtp"] = setting(
-        "lmtp", "What the inbound process speaks: lmtp behind a mail server, smtp as the MX itself."
-    )
+    INBOUND_HOST: str = setting("127.0.0.1", "The interface on which the inbound process listens, by LMTP.")
+    INBOUND_PORT: Port = setting(8025, "The port on which it listens.")
     INBOUND_MAX_SIZE: int = setting(
         10 * 1024 * 1024,
         "The largest mail that is taken in, in bytes; a larger one is refused.",
@@ -217,7 +214,6 @@ TYPE_NAMES = {
     "int": "number",
     "Domain | None": "domain",
     "Literal['en', 'de', 'es', 'fr', 'ar']": "en, de, es, fr or ar",
-    "Literal['lmtp', 'smtp']": "lmtp or smtp",
     "bool": "true/false",
     "Path": "folder",
     "Port": "port",

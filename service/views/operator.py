@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from service.delivery.deliver import NotRetriable, retry_by_hand
 from service.introductions import wishes
-from service.introductions.quotas import NotSuppressed
 from service.language.free_text import NotAllowed, clean_email
 from service.language.languages import gettext
 from service.operating import records

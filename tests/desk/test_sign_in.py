@@ -17,8 +17,8 @@ from werkzeug.test import TestResponse
 from service.delivery.deliver import NotRetriable, retry_by_hand
 from service.desk.sign_in import ask_for_link as ask_for_link_to
 from service.inbound import store as entry
-from service.inbound.handling import Effect
-from service.inbound.store import Way
+from service.inbound.effects import Effect
+from service.inbound.store import Delivery, Way
 from service.lifecycle import MailKind
 from service.store.context import writing
 from service.store.db import Database
@@ -253,7 +253,7 @@ def _effects(story: Story, to: str) -> list[str]:
     )
     reply = f"From: {RITA}\nTo: {to}\nMessage-ID: <2@quill.test>\nSubject: Re: link\n\nstop\n"
     for sender, raw in (("", bounce), (RITA, reply)):
-        entry.receive(story.db, story.settings, raw.encode(), sender, to, Way.SMTP, story.clock())
+        entry.receive(story.db, story.settings, Delivery(raw.encode(), sender, to, Way.LMTP), story.clock())
     entry.process_due(story.db, story.settings, story.clock)
     with story.db.reading() as session:
         return list(session.scalars(select(InboundMail.outcome).order_by(InboundMail.id)))

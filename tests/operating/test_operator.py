@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from service.delivery import outcomes as results
-from service.inbound.handling import Effect
+from service.inbound.effects import Effect
 from service.inbound.store import FAILED
 from service.introductions import wishes
 from service.lifecycle import ConsentState, MailKind, Role, State
