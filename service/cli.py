@@ -29,7 +29,8 @@ from service.settings.clock import utc_now
 from service.settings.table import Settings, SettingsError, describe, given, load
 from service.settings.urls import database_url
 from service.store.db import Database, missing_file
-from service.store.db import migrate as migrate_database
+from service.store.migrations import UnknownMigration
+from service.store.migrations import migrate as migrate_database
 
 from .dev import KEPT, CannotRun, as_kept
 from .inbound import listener, pipe
@@ -63,7 +64,7 @@ class Group(click.Group):
         except SettingsError as error:
             click.echo(str(error), err=True)
             context.exit(2)
-        except CannotRun as error:
+        except (CannotRun, UnknownMigration) as error:
             click.echo(str(error), err=True)
             context.exit(1)
         except SQLAlchemyError as error:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from service.store.db import Database, migrate
+from service.store.db import Database
+from service.store.migrations import migrate
 from service.store.models import Base
 from tests.support.processes import postgresql
 from tests.support.smtp_server import FaultySmtp

@@ -166,7 +166,7 @@ def is_wanted(row: OutboxMail, settings: Settings, now: datetime) -> bool:
     """Whether a mail may still leave: its case says so, or the link to sign in that it carries works."""
     if row.sign_in:
         return row.sign_in.is_open(settings.SIGN_IN_WITHIN, now)
-    return lifecycle.still_wanted(row.case.to_case(), row.kind, row.to, row.round)
+    return lifecycle.still_wanted(row.case.to_case(), row.to_mail())
 
 
 def relay_is_paused(session: Session, now: datetime) -> bool:

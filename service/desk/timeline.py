@@ -13,7 +13,6 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service import lifecycle
 from service.introductions.requests import asked_for_reminder
 from service.lifecycle import ConsentState, MailKind, Order, Role
 from service.settings.table import Settings
@@ -130,7 +129,7 @@ def _name(introduction: Introduction, side: str) -> str:
 def _shared_noes(session: Session, introduction: Introduction) -> Iterator[Step]:
     """Who let the requester know of a no."""
     for mail in told_noes(session, introduction):
-        name = introduction.consent(lifecycle.who_about(mail.round)).name
+        name = introduction.consent(Role(mail.about)).name
         yield Step(mail.sent_at or mail.created_at, Told.DECLINED, name)
 
 

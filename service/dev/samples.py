@@ -14,8 +14,7 @@ from typing import Any
 
 from service.language.languages import speaking
 from service.lifecycle import (
-    ABOUT_THE_END,
-    ABOUT_THE_HANDOFF,
+    About,
     ConsentState,
     Envelope,
     MailKind,
@@ -50,7 +49,7 @@ class Sample:
     kind: MailKind
     to: Role
     changes: tuple[Change, ...] = ()
-    round: int = 1
+    about: About = About.CASE
     replies: bool = True
 
 
@@ -73,7 +72,7 @@ def written(name: str, language: str, settings: Settings) -> Preview:
     for change in sample.changes:
         change(introduction)
     with speaking(language):
-        known = facts(introduction, sample.to, settings, sample.round) | _links(introduction)
+        known = facts(introduction, sample.to, settings, sample.about) | _links(introduction)
         return write(sample.kind, known | {"replies": sample.replies})
 
 
@@ -221,8 +220,8 @@ def _of(kind: MailKind, to: Role, **variants: tuple[Change, ...]) -> dict[str, S
     return _variants(kind, **{name: Sample(kind, to, changes) for name, changes in variants.items()})
 
 
-def _unclear(to: Role, round: int = 1, *changes: Change) -> Sample:
-    return Sample(MailKind.UNCLEAR, to, changes, round)
+def _unclear(to: Role, about: About, *changes: Change) -> Sample:
+    return Sample(MailKind.UNCLEAR, to, changes, about)
 
 
 SAMPLES: dict[str, Sample] = {
@@ -243,10 +242,10 @@ SAMPLES: dict[str, Sample] = {
     **_of(MailKind.RECHECK, Role.A, plain=()),
     **_variants(
         MailKind.UNCLEAR,
-        asked=_unclear(Role.A),
-        followed_up=_unclear(Role.A, ABOUT_THE_HANDOFF, _introduced),
-        too_late=_unclear(Role.A, ABOUT_THE_END, _CLOSED),
-        requester=_unclear(Role.REQUESTER),
+        asked=_unclear(Role.A, About.ANSWER),
+        followed_up=_unclear(Role.A, About.HANDOFF, _introduced),
+        too_late=_unclear(Role.A, About.END, _CLOSED),
+        requester=_unclear(Role.REQUESTER, About.ANSWER),
     ),
     **_of(
         MailKind.DECLINED,

@@ -20,7 +20,7 @@ from service.introductions import by_reply, wishes
 from service.introductions.by_reply import Reply
 from service.introductions.links import LinkReplaced, lock_party
 from service.introductions.quotas import NeverAgain
-from service.lifecycle import ABOUT_THE_HANDOFF, ConsentState, MailKind, Refused, Role
+from service.lifecycle import About, ConsentState, MailKind, Refused, Role
 from service.mail import addresses
 from service.mail.addresses import NotOurs, Purpose
 from service.mail.render import as_it_was
@@ -95,7 +95,7 @@ def handle(session: Session, settings: Settings, inbound: InboundMail, now: date
 def _read(session: Session, settings: Settings, inbound: InboundMail, mail: OutboxMail | None) -> Reading:
     own_subject = ""
     if mail and lock_party(session, mail):
-        own_subject = as_it_was(mail.case, mail.kind, mail.to, settings, mail.round).subject
+        own_subject = as_it_was(mail.case, mail.kind, mail.to, settings, mail.about).subject
     return read(
         inbound.raw or b"",
         str(settings.INBOUND_DOMAIN),
@@ -261,7 +261,7 @@ def _take_at_its_word(arrived: Arrived, mail: OutboxMail, yes: bool) -> Effect:
 
 def _asks_to_confirm(mail: OutboxMail) -> bool:
     """Whether a mail with the link again is about the follow-up and not about the ask."""
-    return mail.kind is MailKind.UNCLEAR and mail.round == ABOUT_THE_HANDOFF
+    return mail.kind is MailKind.UNCLEAR and mail.about is About.HANDOFF
 
 
 def _send_link(arrived: Arrived, mail: OutboxMail) -> bool:

@@ -13,6 +13,5 @@ from .due import next_due_at as next_due_at
 from .later import may_ask_later as may_ask_later
 from .later import moments_for_later as moments_for_later
 from .relevance import still_wanted as still_wanted
-from .relevance import who_about as who_about
 from .rules import decide as decide
 from .states import *  # noqa: F403

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .case import Case
-from .states import PAGE, MailKind, Role
+from .states import PAGE, About, MailKind, Role
 
 
 @dataclass(frozen=True)
@@ -184,11 +184,12 @@ class Event:
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail to queue. ``due_at`` None means at once; ``round`` tells repeats of a kind apart."""
+    """A mail to queue. ``due_at`` None means at once; ``number`` counts those of one kind about one thing."""
 
     kind: MailKind
     to: Role
-    round: int = 1
+    number: int = 1
+    about: About = About.CASE
     due_at: datetime | None = None
 
 

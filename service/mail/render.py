@@ -19,8 +19,7 @@ from markupsafe import Markup
 from service.language import wording
 from service.language.languages import direction, gettext, ngettext, speaking, spoken
 from service.lifecycle import (
-    ABOUT_THE_END,
-    ABOUT_THE_HANDOFF,
+    About,
     ConsentState,
     Envelope,
     MailKind,
@@ -54,12 +53,12 @@ def preview(introduction: Introduction, kind: MailKind, role: Role, settings: Se
 
 
 def as_it_was(
-    introduction: Introduction, kind: MailKind, role: Role, settings: Settings, round: int = 1
+    introduction: Introduction, kind: MailKind, role: Role, settings: Settings, about: About = About.CASE
 ) -> Preview:
     """A mail that was sent, if nothing that it tells has changed since. No link in it works."""
     with speaking(language_of(introduction, kind, role)):
         links = _named_links(introduction, role)
-        return write(kind, facts(introduction, role, settings, round) | links)
+        return write(kind, facts(introduction, role, settings, about) | links)
 
 
 def language_of(introduction: Introduction, kind: MailKind, role: Role) -> str:
@@ -80,10 +79,12 @@ def name_of(introduction: Introduction, role: Role) -> str:
 # --- What the templates know ------------------------------------------------------------------------
 
 
-def facts(introduction: Introduction, role: Role, settings: Settings, round: int = 1) -> dict[str, Any]:
+def facts(
+    introduction: Introduction, role: Role, settings: Settings, about: About = About.CASE
+) -> dict[str, Any]:
     """What every kind may use. ``you`` and ``other`` are there only for a mail to one of the two.
 
-    ``round`` is the outbox row's: in a mail about an unclear reply it says which question was meant.
+    ``about`` is the outbox row's: in a mail about an unclear reply it says which question was meant.
     """
     known: dict[str, Any] = {
         "case": introduction,
@@ -91,8 +92,8 @@ def facts(introduction: Introduction, role: Role, settings: Settings, round: int
         "name": one_line(name_of(introduction, role)),
         "sides": introduction.consents,
         "is_party": introduction.requester_is is not None,
-        "after": round == ABOUT_THE_HANDOFF,
-        "too_late": round == ABOUT_THE_END,
+        "after": about is About.HANDOFF,
+        "too_late": about is About.END,
         "replies": settings.INBOUND_DOMAIN is not None,
         "ended": _ending(introduction),
         "correctable": any(not side.corrected for side in _unreachable(introduction.consents)),
@@ -145,8 +146,8 @@ def _lost(introduction: Introduction) -> list[Consent]:
 
 
 def placeholders(introduction: Introduction, role: Role, settings: Settings) -> dict[str, Any]:
-    rounds = 1 if introduction.order is Order.TOGETHER else 2
-    within = wording.span(rounds * settings.ANSWER_WITHIN.total_seconds())
+    turns = 1 if introduction.order is Order.TOGETHER else 2
+    within = wording.span(turns * settings.ANSWER_WITHIN.total_seconds())
     until = gettext("[a date: %(span)s after you confirm]", span=within)
     return {"placeholder": True, "closes": until, "introduced_by": until} | _named_links(introduction, role)
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,7 +15,8 @@ from service.mail.addresses import signing_domain
 from service.mail.smtp import SmtpSession
 from service.settings.table import Settings
 from service.settings.urls import is_loopback
-from service.store.db import Database, alembic_config, missing_file
+from service.store import migrations
+from service.store.db import missing_file
 
 PATIENCE = 5
 """Seconds that one look may wait for an answer."""
@@ -55,15 +54,11 @@ class Ailment(Exception):
 def _database(settings: Settings) -> str:
     if missing := missing_file(settings.DATABASE_URL):
         raise Ailment(f"is not there: no file {missing}, see DATABASE_URL; twoyes migrate makes it")
-    newest = ScriptDirectory.from_config(alembic_config(settings.DATABASE_URL)).get_current_head()
-    db = Database(_with_limits(settings.DATABASE_URL))
+    newest = migrations.newest()
     try:
-        with db.reading() as session:
-            current = MigrationContext.configure(session.connection()).get_current_revision()
+        current = migrations.current(_with_limits(settings.DATABASE_URL))
     except SQLAlchemyError as error:
         raise Ailment(f"cannot be reached, see DATABASE_URL: {_first_line(error)}") from None
-    finally:
-        db.engine.dispose()
     if current != newest:
         raise Ailment(f"is at migration {current}, not {newest}: run twoyes migrate")
     return f"reached, at migration {current}"

@@ -45,7 +45,7 @@ WAITING = (*SENDABLE, MailState.UNKNOWN)
 def enqueue(
     session: Session, settings: Settings, introduction: Introduction, mail: lifecycle.Mail, now: datetime
 ) -> bool:
-    """Queue a mail once; a row of the same kind, recipient and round is revived if it was skipped.
+    """Queue a mail once; a row of the same kind, recipient, number and about is revived if it was skipped.
 
     False if there is such a row already and it goes its way.
     """
@@ -69,7 +69,7 @@ def enqueue_sign_in(session: Session, settings: Settings, sign_in: SignIn, now: 
         kind=MailKind.SIGN_IN,
         to=Role.REQUESTER,
         recipient=sign_in.email,
-        message_id=message_id(settings, sign_in, MailKind.SIGN_IN, Role.REQUESTER, 1),
+        message_id=message_id(settings, sign_in, lifecycle.Mail(MailKind.SIGN_IN, Role.REQUESTER)),
         created_at=now,
         due_at=now,
         useful_until=sign_in.created_at + settings.SIGN_IN_WITHIN,
@@ -263,7 +263,8 @@ def _find(session: Session, introduction: Introduction, mail: lifecycle.Mail) ->
             OutboxMail.introduction_id == introduction.id,
             OutboxMail.kind == mail.kind,
             OutboxMail.recipient == _recipient(introduction, mail.to),
-            OutboxMail.round == mail.round,
+            OutboxMail.number == mail.number,
+            OutboxMail.about == mail.about,
         )
     ).first()
 
@@ -277,8 +278,9 @@ def _new_row(
         kind=mail.kind,
         to=mail.to,
         recipient=_recipient(introduction, mail.to),
-        round=mail.round,
-        message_id=message_id(settings, introduction, mail.kind, mail.to, mail.round),
+        number=mail.number,
+        about=mail.about,
+        message_id=message_id(settings, introduction, mail),
         created_at=now,
         due_at=due_at,
         useful_until=_useful_until(settings, introduction, mail.kind, due_at),

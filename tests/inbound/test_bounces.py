@@ -121,12 +121,12 @@ def test_a_mail_that_never_left_cannot_come_back(story: Story) -> None:
 def test_a_full_mailbox_is_tried_three_times_more_and_then_given_up(story: Story) -> None:
     story.ask()
     asked_at = story.consent(NATASHA).asked_at
-    for round in (1, 2, 3):
+    for time in (1, 2, 3):
         assert bounce(story, MailKind.ASK, NATASHA, hard=False) == "again"
-        assert story.outbox(MailKind.ASK, NATASHA)[0].bounces == round
+        assert story.outbox(MailKind.ASK, NATASHA)[0].bounces == time
         assert story.consent(NATASHA).state is ConsentState.ASKED
         story.sweep(hours=1)
-        assert story.kinds(NATASHA) == ["ask"] * (1 + round)
+        assert story.kinds(NATASHA) == ["ask"] * (1 + time)
         assert len({mail["Message-ID"] for mail in story.mails(NATASHA)}) == 1
     assert story.consent(NATASHA).asked_at == asked_at
     assert bounce(story, MailKind.ASK, NATASHA, hard=False) == "lost"

@@ -283,7 +283,7 @@ def of(name: str, typed: str) -> render.Preview:
     sample = samples.SAMPLES[name]
     introduction = changed(sample, typed)
     with speaking("en"):
-        known = render.facts(introduction, sample.to, SETTINGS, sample.round) | samples._links(introduction)
+        known = render.facts(introduction, sample.to, SETTINGS, sample.about) | samples._links(introduction)
         return render.write(sample.kind, known)
 
 

