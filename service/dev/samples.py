@@ -24,7 +24,7 @@ from service.lifecycle import (
 )
 from service.mail import addresses
 from service.mail.message import Address, FixedMessage
-from service.mail.render import Preview, facts, write
+from service.mail.render import Rendering, facts, write
 from service.mail.signing import sign
 from service.mail.smtp import Outcome, SmtpSession
 from service.settings.table import Settings
@@ -66,7 +66,7 @@ def find(name: str) -> str:
     raise NoSuchSample(f"There is no sample {name!r}. There are: {', '.join(SAMPLES)}.")
 
 
-def written(name: str, language: str, settings: Settings) -> Preview:
+def written(name: str, language: str, settings: Settings) -> Rendering:
     """One sample in one language. Raises NoSuchSample."""
     sample, introduction = SAMPLES[find(name)], _plain()
     for change in sample.changes:

@@ -10,7 +10,7 @@ from service.introductions import quotas as limits
 from service.introductions import requests as introductions
 from service.language.languages import gettext
 from service.lifecycle import MailKind, Role
-from service.mail.render import Preview, preview
+from service.mail.render import Rendering, preview
 from service.store.models import Introduction
 from service.views.site.common import database, now, settings
 from service.views.site.forms import RequestForm
@@ -78,5 +78,5 @@ def _preview(form: RequestForm) -> ResponseReturnValue:
         for consent in introduction.consents
         if consent.side is not asked.requester_is
     ]
-    both: Preview = preview(introduction, MailKind.INTRODUCTION, Role.A, settings())
+    both: Rendering = preview(introduction, MailKind.INTRODUCTION, Role.A, settings())
     return render_template("preview.html", form=form, asks=asks, introduction=both, case=introduction)
