@@ -10,11 +10,8 @@ from typing import Any
 from .case import Case, Side, Timing
 from .commands import (
     Accepted,
-    AlreadyLeft,
-    AlreadyVerified,
     Answer,
     AskLater,
-    CaseClosed,
     Command,
     Confirm,
     Correct,
@@ -23,6 +20,19 @@ from .commands import (
     Failed,
     HandedOver,
     Mail,
+    RemindNow,
+    Tick,
+    Undo,
+    Verify,
+    Withdraw,
+)
+from .consequences import ask_failed, close, envelope_settled, may_be_reminded, remind, settle, summarise
+from .due import tick
+from .later import may_ask_later
+from .refusals import (
+    AlreadyLeft,
+    AlreadyVerified,
+    CaseClosed,
     NoReminder,
     NotAgreed,
     NotAsked,
@@ -30,17 +40,9 @@ from .commands import (
     NothingToUndo,
     NotIntroduced,
     NotLater,
-    RemindNow,
-    Tick,
     TooSoon,
-    Undo,
     VerificationLapsed,
-    Verify,
-    Withdraw,
 )
-from .consequences import ask_failed, close, envelope_settled, may_be_reminded, remind, settle, summarise
-from .due import tick
-from .later import may_ask_later
 from .relevance import RECHECKS, still_wanted
 from .states import NEVER, PAGE, About, ConsentState, Envelope, MailKind, Order, Reason, Role, State
 
