@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from service.store.db import Database, migrate
+from service.store.db import Database
+from service.store.migrations import migrate
 from service.store.models import Base
 from tests.support.processes import postgresql
 from tests.support.smtp_server import FaultySmtp

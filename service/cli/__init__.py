@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.dev import CannotRun
 from service.settings.environment import SettingsError
+from service.store.migrations import UnknownMigration
 
 from . import processes, records, setup
 
@@ -27,7 +28,7 @@ class Group(click.Group):
         except SettingsError as error:
             click.echo(str(error), err=True)
             context.exit(2)
-        except CannotRun as error:
+        except (CannotRun, UnknownMigration) as error:
             click.echo(str(error), err=True)
             context.exit(1)
         except SQLAlchemyError as error:

@@ -7,7 +7,7 @@ import click
 from service.operating import dns as dns_records
 from service.operating.doctor import examine
 from service.settings.table import describe
-from service.store.db import migrate as migrate_database
+from service.store.migrations import migrate as migrate_database
 
 from .environment import load_settings
 from .output import print_table

@@ -109,7 +109,7 @@ def may_be_retried(row: OutboxMail) -> bool:
     # A case goes on as soon as it knows of a failed envelope; it cannot be told otherwise later.
     settled = row.kind is MailKind.INTRODUCTION and row.state is MailState.FAILED
     case = row.introduction.to_case()
-    return not settled and lifecycle.still_wanted(case, row.kind, row.to, row.round)
+    return not settled and lifecycle.still_wanted(case, row.to_mail())
 
 
 def _lease(db: Database, settings: Settings, now: datetime, ids: Sequence[int] | None) -> Lease | None:

@@ -161,4 +161,4 @@ def is_wanted(context: Context, row: OutboxMail) -> bool:
     """Tell whether a mail may still be sent: by its case, or because its link to sign in still works."""
     if row.sign_in:
         return row.sign_in.is_open(context.settings.SIGN_IN_WITHIN, context.now)
-    return lifecycle.still_wanted(row.case.to_case(), row.kind, row.to, row.round)
+    return lifecycle.still_wanted(row.case.to_case(), row.to_mail())

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from service.introductions import quotas
-from service.lifecycle import MailKind, Role
+from service.lifecycle import Mail, MailKind, Role
 from service.mail.compose import message_id
 from service.mail.tokens import BadLink, Link
 from service.settings.table import Settings
@@ -70,7 +70,7 @@ def ask_for_link(context: Context, address: str, language: str) -> None:
     sign_in = SignIn(address=canonical(address), email=email or address, language=language, created_at=now)
     session.add(sign_in)
     session.flush()
-    its_id = message_id(settings, sign_in, MailKind.SIGN_IN, Role.REQUESTER, 1)
+    its_id = message_id(settings, sign_in, Mail(MailKind.SIGN_IN, Role.REQUESTER))
     mail = outbox.enqueue_sign_in(context, sign_in, its_id)
     if email is None or had_enough:
         # Written, and taken back: the time that this takes must not tell who has a desk.

@@ -13,7 +13,6 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service import lifecycle
 from service.introductions.requests import asked_for_reminder
 from service.lifecycle import ConsentState, MailKind, Order, Role
 from service.settings.table import Settings
@@ -141,7 +140,7 @@ def _name(introduction: Introduction, side: str) -> str:
 def _disclosed_noes(session: Session, introduction: Introduction) -> Iterator[TimelineEntry]:
     """Yield who let the requester know of a no."""
     for mail in disclosed_noes(session, introduction):
-        name = introduction.consent(lifecycle.who_about(mail.round)).name
+        name = introduction.consent(Role(mail.about)).name
         yield TimelineEntry(mail.sent_at or mail.created_at, EntryKind.DECLINED, name)
 
 

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from service.language.free_text import NotAllowed, clean_email
 from service.language.languages import spoken
-from service.mail.render import Preview
+from service.mail.render import Rendering
 from service.mail.smtp import Kind
 from service.views.site.current import now, settings
 from service.views.site.security import POLICY
@@ -55,7 +55,7 @@ def _page(name: str, message: str) -> Response:
     return page
 
 
-def _written(name: str) -> Preview:
+def _written(name: str) -> Rendering:
     try:
         return samples.written(name, spoken(), settings())
     except samples.NoSuchSample:

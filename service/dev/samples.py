@@ -14,8 +14,7 @@ from typing import Any
 
 from service.language.languages import speaking
 from service.lifecycle import (
-    ABOUT_THE_END,
-    ABOUT_THE_HANDOFF,
+    About,
     ConsentState,
     Envelope,
     MailKind,
@@ -25,7 +24,7 @@ from service.lifecycle import (
 )
 from service.mail import addresses
 from service.mail.message import Address, FixedMessage
-from service.mail.render import Preview, facts, write
+from service.mail.render import Rendering, facts, write
 from service.mail.signing import sign
 from service.mail.smtp import Outcome, SmtpSession
 from service.settings.table import Settings
@@ -50,7 +49,7 @@ class Sample:
     kind: MailKind
     to: Role
     changes: tuple[Change, ...] = ()
-    round: int = 1
+    about: About = About.CASE
     replies: bool = True
 
 
@@ -67,13 +66,13 @@ def find(name: str) -> str:
     raise NoSuchSample(f"There is no sample {name!r}. There are: {', '.join(SAMPLES)}.")
 
 
-def written(name: str, language: str, settings: Settings) -> Preview:
+def written(name: str, language: str, settings: Settings) -> Rendering:
     """Write one sample in one language. Raises NoSuchSample."""
     sample, introduction = SAMPLES[find(name)], _plain()
     for change in sample.changes:
         change(introduction)
     with speaking(language):
-        known = facts(introduction, sample.to, settings, sample.round) | _links(introduction)
+        known = facts(introduction, sample.to, settings, sample.about) | _links(introduction)
         return write(sample.kind, known | {"replies": sample.replies})
 
 
@@ -221,8 +220,8 @@ def _of(kind: MailKind, to: Role, **variants: tuple[Change, ...]) -> dict[str, S
     return _variants(kind, **{name: Sample(kind, to, changes) for name, changes in variants.items()})
 
 
-def _unclear(to: Role, round: int = 1, *changes: Change) -> Sample:
-    return Sample(MailKind.UNCLEAR, to, changes, round)
+def _unclear(to: Role, about: About, *changes: Change) -> Sample:
+    return Sample(MailKind.UNCLEAR, to, changes, about)
 
 
 SAMPLES: dict[str, Sample] = {
@@ -243,10 +242,10 @@ SAMPLES: dict[str, Sample] = {
     **_of(MailKind.RECHECK, Role.A, plain=()),
     **_variants(
         MailKind.UNCLEAR,
-        asked=_unclear(Role.A),
-        followed_up=_unclear(Role.A, ABOUT_THE_HANDOFF, _introduced),
-        too_late=_unclear(Role.A, ABOUT_THE_END, _CLOSED),
-        requester=_unclear(Role.REQUESTER),
+        asked=_unclear(Role.A, About.ANSWER),
+        followed_up=_unclear(Role.A, About.HANDOFF, _introduced),
+        too_late=_unclear(Role.A, About.END, _CLOSED),
+        requester=_unclear(Role.REQUESTER, About.ANSWER),
     ),
     **_of(
         MailKind.DECLINED,

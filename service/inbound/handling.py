@@ -17,7 +17,7 @@ from service.introductions import by_reply, wishes
 from service.introductions.answers import NeverAgain
 from service.introductions.by_reply import Reply
 from service.introductions.links import LinkReplaced, lock_party
-from service.lifecycle import ABOUT_THE_HANDOFF, ConsentState, MailKind, Refused, Role
+from service.lifecycle import About, ConsentState, MailKind, Refused, Role
 from service.mail import addresses
 from service.mail.addresses import NotOurs, Purpose
 from service.mail.render import as_it_was
@@ -68,7 +68,7 @@ def _read(context: Context, inbound: InboundMail, mail: OutboxMail | None) -> Re
     own_subject = ""
     # Not locked: whoever says stop has the quotas locked first.
     if mail and mail.introduction and mail.introduction.party_of(mail):
-        own_subject = as_it_was(mail.case, mail.kind, mail.to, settings, mail.round).subject
+        own_subject = as_it_was(mail.case, mail.kind, mail.to, settings, mail.about).subject
     return classify(
         inbound.raw or b"",
         str(settings.INBOUND_DOMAIN),
@@ -237,7 +237,7 @@ def _record_answer(incoming: IncomingMail, mail: OutboxMail, *, yes: bool) -> Ef
 
 def _asks_to_confirm(mail: OutboxMail) -> bool:
     """Tell whether a mail with the link again is about the follow-up and not about the ask."""
-    return mail.kind is MailKind.UNCLEAR and mail.round == ABOUT_THE_HANDOFF
+    return mail.kind is MailKind.UNCLEAR and mail.about is About.HANDOFF
 
 
 def _send_link(incoming: IncomingMail, mail: OutboxMail) -> bool:

@@ -12,10 +12,8 @@ from sqlalchemy.orm import Session
 
 from service import lifecycle
 from service.lifecycle import (
-    ABOUT_THE_ANSWER,
-    ABOUT_THE_END,
-    ABOUT_THE_HANDOFF,
     REPLY,
+    About,
     ConsentState,
     MailKind,
     Role,
@@ -96,19 +94,19 @@ def send_link(context: Context, mail: OutboxMail) -> bool:
     if party is None and mail.to is not Role.REQUESTER:
         return False
     case = introduction.to_case()
-    again = lifecycle.Mail(MailKind.UNCLEAR, mail.to, _round_of_link(case, mail))
-    if not lifecycle.still_wanted(case, again.kind, again.to, again.round):
+    again = lifecycle.Mail(MailKind.UNCLEAR, mail.to, about=_what_it_is_about(case, mail))
+    if not lifecycle.still_wanted(case, again):
         return False
     if is_suppressed(context.session, mail.recipient, introduction.requester_address):
         return False
     return mails.enqueue(context, introduction, again)
 
 
-def _round_of_link(case: lifecycle.Case, mail: OutboxMail) -> int:
+def _what_it_is_about(case: lifecycle.Case, mail: OutboxMail) -> About:
     if mail.to is Role.REQUESTER:
-        return ABOUT_THE_ANSWER
+        return About.ANSWER
     if case.introduced_at:
-        return ABOUT_THE_HANDOFF
+        return About.HANDOFF
     # Who replies to the word that nothing came of it knows already.
     too_late = case.state is State.CLOSED and mail.kind in ANSWERABLE
-    return ABOUT_THE_END if too_late else ABOUT_THE_ANSWER
+    return About.END if too_late else About.ANSWER

@@ -29,7 +29,7 @@ def _written(context: Context, introduction: Introduction, mail: lifecycle.Mail)
     first = outbox.find_introduction(context.session, introduction) if is_introduction else None
     if first:
         return first.message_id, first.body
-    message_id = compose.message_id(context.settings, introduction, mail.kind, mail.to, mail.round)
+    message_id = compose.message_id(context.settings, introduction, mail)
     if not is_introduction:
         return message_id, None
     return message_id, compose.introduction_message(introduction, message_id, context.settings)

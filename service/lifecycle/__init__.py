@@ -5,14 +5,93 @@ the case as it is afterwards, the events to write and the mails to queue; `next_
 alone will change it next. This is the only place that decides a state. The rules are in docs/design.md.
 """
 
-from .case import Case as Case
-from .case import Side as Side
-from .case import Timing as Timing
-from .commands import *  # noqa: F403
-from .due import next_due_at as next_due_at
-from .later import may_ask_later as may_ask_later
-from .later import moments_for_later as moments_for_later
-from .relevance import still_wanted as still_wanted
-from .relevance import who_about as who_about
-from .rules import decide as decide
-from .states import *  # noqa: F403
+from .case import Case, Side, Timing
+from .commands import (
+    Accepted,
+    Answer,
+    AskLater,
+    Command,
+    Confirm,
+    Correct,
+    Decision,
+    Event,
+    Failed,
+    HandedOver,
+    Mail,
+    RemindNow,
+    Tick,
+    Undo,
+    Verify,
+    Withdraw,
+)
+from .due import next_due_at
+from .later import may_ask_later, moments_for_later
+from .refusals import (
+    AlreadyLeft,
+    AlreadyVerified,
+    CaseClosed,
+    NoReminder,
+    NotAgreed,
+    NotAsked,
+    NotCorrectable,
+    NothingToUndo,
+    NotIntroduced,
+    NotLater,
+    Refused,
+    TooSoon,
+    VerificationLapsed,
+)
+from .relevance import still_wanted
+from .rules import decide
+from .states import NEVER, PAGE, REPLY, About, ConsentState, Envelope, MailKind, Order, Reason, Role, State
+
+__all__ = [
+    "NEVER",
+    "PAGE",
+    "REPLY",
+    "About",
+    "Accepted",
+    "AlreadyLeft",
+    "AlreadyVerified",
+    "Answer",
+    "AskLater",
+    "Case",
+    "CaseClosed",
+    "Command",
+    "Confirm",
+    "ConsentState",
+    "Correct",
+    "Decision",
+    "Envelope",
+    "Event",
+    "Failed",
+    "HandedOver",
+    "Mail",
+    "MailKind",
+    "NoReminder",
+    "NotAgreed",
+    "NotAsked",
+    "NotCorrectable",
+    "NotIntroduced",
+    "NotLater",
+    "NothingToUndo",
+    "Order",
+    "Reason",
+    "Refused",
+    "RemindNow",
+    "Role",
+    "Side",
+    "State",
+    "Tick",
+    "Timing",
+    "TooSoon",
+    "Undo",
+    "VerificationLapsed",
+    "Verify",
+    "Withdraw",
+    "decide",
+    "may_ask_later",
+    "moments_for_later",
+    "next_due_at",
+    "still_wanted",
+]

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from .case import Case, Side, Timing
 from .commands import Decision, Event, Mail
-from .relevance import round_about
-from .states import ConsentState, Envelope, MailKind, Order, Reason, Role, State
+from .states import About, ConsentState, Envelope, MailKind, Order, Reason, Role, State
 
 
 def settle(decision: Decision, now: datetime, timing: Timing) -> Decision:
@@ -54,7 +53,7 @@ def _ask_who_is_next(decision: Decision) -> Decision:
             decision = decision.then(asked, Event("ask queued", "clock", {"to": role.value}))
         if decision.case.side(role).state is ConsentState.ASKED and side.asked_at is None:
             # Queueing is idempotent; this also revives an ask that was skipped while a no stood.
-            # The corrected address is asked in a round of its own, as the first ask's row is spent.
+            # The corrected address gets a second ask, as the first one's row is spent.
             decision = decision.then(decision.case, Mail(MailKind.ASK, role, 1 + side.corrected))
     return decision
 
@@ -104,7 +103,7 @@ def ask_failed(decision: Decision, to: Role) -> Decision:
     if case.state is not State.ASKING or not unanswered:
         return decision
     failed = case.with_side(to, replace(side, state=ConsentState.UNDELIVERABLE))
-    mail = Mail(MailKind.UNDELIVERABLE, Role.REQUESTER, round_about(to, 1 + side.corrected))
+    mail = Mail(MailKind.UNDELIVERABLE, Role.REQUESTER, 1 + side.corrected, About(to))
     return decision.then(failed, Event("undeliverable", "relay", {"to": to.value}), mail)
 
 

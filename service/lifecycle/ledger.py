@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from . import Case, Envelope, Reason, Role, State
+from .case import Case
+from .states import Envelope, Reason, Role, State
 
 
 class Outcome(StrEnum):

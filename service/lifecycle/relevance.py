@@ -3,43 +3,45 @@
 from __future__ import annotations
 
 from .case import Case, Side
-from .states import ABOUT_THE_END, ABOUT_THE_HANDOFF, ConsentState, MailKind, Role, State
+from .commands import Mail
+from .states import About, ConsentState, MailKind, Role, State
 
 RECHECKS = 3
 """How often one side is asked to answer once more, because an answer came too quickly for a person."""
 
 
-def still_wanted(case: Case, kind: MailKind, to: Role, round: int) -> bool:
-    """Whether a queued mail may still leave, asked again in the last statement before it goes."""
+def still_wanted(case: Case, mail: Mail) -> bool:
+    """Say whether a queued mail may still leave; it is asked again in the last statement before it goes."""
+    kind, to = mail.kind, mail.to
     if kind is MailKind.VERIFY:
         return case.state is State.UNVERIFIED
     if kind in (MailKind.ASK, MailKind.REMINDER):
         side = case.side(to)
-        fresh = round == 1 + side.corrected if kind is MailKind.ASK else _may_be_reminded(side)
+        fresh = mail.number == 1 + side.corrected if kind is MailKind.ASK else _may_be_reminded(side)
         waiting = case.state is State.ASKING and side.state is ConsentState.ASKED
         held = case.a_no_stands and not (kind is MailKind.REMINDER and side.remind_at)
         return waiting and fresh and not held
     if kind is MailKind.RECEIPT:
         # It promises an introduction, which a closed case cannot keep.
-        return case.side(to).answers == round and case.state is not State.CLOSED
+        return case.side(to).answers == mail.number and case.state is not State.CLOSED
     if kind is MailKind.RECHECK:
         side = case.side(to)
-        newest = round == min(side.suspects, RECHECKS)
+        newest = mail.number == min(side.suspects, RECHECKS)
         return case.is_open and side.state is ConsentState.ASKED and newest
     if kind is MailKind.UNCLEAR:
-        return _has_something_to_do(case, to, round)
+        return _has_something_to_do(case, to, mail.about)
     if kind is MailKind.INTRODUCTION:
         # The requester's copy may leave after both of the others were accepted.
         copy = to is Role.REQUESTER and case.introduced_at is not None
         return case.both_said_yes and (case.state is State.INTRODUCING or copy)
     if kind is MailKind.UNDELIVERABLE:
-        lost = case.side(who_about(round)).state is ConsentState.UNDELIVERABLE
+        lost = case.side(Role(mail.about)).state is ConsentState.UNDELIVERABLE
         return case.state is State.ASKING and lost
     if kind is MailKind.FOLLOW_UP:
         return case.state in (State.INTRODUCED, State.CONFIRMED) and case.side(to).in_touch is None
     if kind is MailKind.DECLINED:
-        side = case.side(who_about(round))
-        return side.tells_requester and round == round_about(who_about(round), side.answers)
+        side = case.side(Role(mail.about))
+        return side.tells_requester and mail.number == side.answers
     if kind is MailKind.NOT_COME_ABOUT:
         return case.state is State.CLOSED
     return True
@@ -51,27 +53,17 @@ def _may_be_reminded(side: Side) -> bool:
     return not side.answers and asked is not None and reminded is not None and asked <= reminded
 
 
-def _has_something_to_do(case: Case, to: Role, round: int) -> bool:
+def _has_something_to_do(case: Case, to: Role, about: About) -> bool:
     """Whether there is a button on the page of whoever replied with something that was not understood.
 
     When it is too late for any button, they are told just that.
     """
     if to is Role.REQUESTER:
         return case.state is State.UNVERIFIED or case.is_open
-    if round == ABOUT_THE_END:
+    if about is About.END:
         return case.state is State.CLOSED and case.introduced_at is None
     side = case.side(to)
-    if round == ABOUT_THE_HANDOFF:
+    if about is About.HANDOFF:
         return case.followed_up_at is not None and side.in_touch is None
     asked = side.state in (ConsentState.ASKED, ConsentState.YES, ConsentState.NO)
     return case.is_open and asked and to is not case.requester_is
-
-
-def round_about(side: Role, count: int = 1) -> int:
-    """Number the mails to the requester so that those about side a never meet those about side b."""
-    return 2 * count - (1 if side is Role.A else 0)
-
-
-def who_about(round: int) -> Role:
-    """The side that a mail of this round to the requester is about."""
-    return Role.A if round % 2 else Role.B

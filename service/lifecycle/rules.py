@@ -10,11 +10,8 @@ from typing import Any
 from .case import Case, Side, Timing
 from .commands import (
     Accepted,
-    AlreadyLeft,
-    AlreadyVerified,
     Answer,
     AskLater,
-    CaseClosed,
     Command,
     Confirm,
     Correct,
@@ -23,6 +20,19 @@ from .commands import (
     Failed,
     HandedOver,
     Mail,
+    RemindNow,
+    Tick,
+    Undo,
+    Verify,
+    Withdraw,
+)
+from .consequences import ask_failed, close, envelope_settled, may_be_reminded, remind, settle, summarise
+from .due import tick
+from .later import may_ask_later
+from .refusals import (
+    AlreadyLeft,
+    AlreadyVerified,
+    CaseClosed,
     NoReminder,
     NotAgreed,
     NotAsked,
@@ -30,19 +40,11 @@ from .commands import (
     NothingToUndo,
     NotIntroduced,
     NotLater,
-    RemindNow,
-    Tick,
     TooSoon,
-    Undo,
     VerificationLapsed,
-    Verify,
-    Withdraw,
 )
-from .consequences import ask_failed, close, envelope_settled, may_be_reminded, remind, settle, summarise
-from .due import tick
-from .later import may_ask_later
-from .relevance import RECHECKS, round_about, still_wanted
-from .states import NEVER, PAGE, ConsentState, Envelope, MailKind, Order, Reason, Role, State
+from .relevance import RECHECKS, still_wanted
+from .states import NEVER, PAGE, About, ConsentState, Envelope, MailKind, Order, Reason, Role, State
 
 ANSWERED = (ConsentState.YES, ConsentState.NO)
 ASKING_MAILS = (MailKind.ASK, MailKind.REMINDER, MailKind.RECHECK, MailKind.UNCLEAR)
@@ -67,8 +69,8 @@ def _verify(case: Case, _: Verify, now: datetime, timing: Timing) -> Decision:
         raise VerificationLapsed
     if timing.is_too_soon(now, case.mailed_at):
         raise TooSoon
-    rounds = 1 if case.order is Order.TOGETHER else 2
-    case = replace(case, state=State.ASKING, verified_at=now, closes_at=now + rounds * timing.answer_within)
+    turns = 1 if case.order is Order.TOGETHER else 2
+    case = replace(case, state=State.ASKING, verified_at=now, closes_at=now + turns * timing.answer_within)
     decision = Decision(case, (Event("verified", Role.REQUESTER),))
     if case.requester_is:
         own = replace(
@@ -96,7 +98,7 @@ def _answer(case: Case, command: Answer, now: datetime, timing: Timing) -> Decis
     if command.side is not case.requester_is and command.method != NEVER:
         decision = decision.then(decision.case, Mail(MailKind.RECEIPT, command.side, side.answers))
     if tells:
-        mail = Mail(MailKind.DECLINED, Role.REQUESTER, round_about(command.side, side.answers))
+        mail = Mail(MailKind.DECLINED, Role.REQUESTER, side.answers, About(command.side))
         decision = decision.then(decision.case, mail)
     return settle(decision, now, timing)
 
@@ -223,7 +225,7 @@ def _handed_over(case: Case, command: HandedOver, now: datetime, _: Timing) -> D
     if command.kind is not MailKind.INTRODUCTION:
         # Some scanners press before the relay has accepted the mail.
         return Decision(_mailed(case, command.kind, command.to, now), (event,))
-    if not still_wanted(case, MailKind.INTRODUCTION, command.to, 1):
+    if not still_wanted(case, Mail(MailKind.INTRODUCTION, command.to)):
         raise NotAgreed
     return Decision(replace(case, left_at=case.left_at or now), (event,))
 
@@ -264,7 +266,7 @@ def _failed(case: Case, command: Failed, now: datetime, _: Timing) -> Decision:
         return envelope_settled(decision, command.to, Envelope.FAILED, now)
     if command.kind is MailKind.INTRODUCTION and case.state in (State.INTRODUCED, State.CONFIRMED):
         side = replace(case.side(command.to), envelope=Envelope.FAILED)
-        mail = Mail(MailKind.UNDELIVERED, Role.REQUESTER, round_about(command.to))
+        mail = Mail(MailKind.UNDELIVERED, Role.REQUESTER, about=About(command.to))
         return decision.then(case.with_side(command.to, side), mail)
     return decision
 

@@ -80,12 +80,24 @@ class MailKind(StrEnum):
     """The one kind that belongs to no introduction, so the kernel never hears of it."""
 
 
+class About(StrEnum):
+    """What a mail is about, where its kind and its reader leave that open.
+
+    A mail to the requester can be about one side; a mail about an unclear reply is about the answer, the
+    handoff, or the end, which came before the reply.
+    """
+
+    CASE = "case"
+    A = "a"
+    B = "b"
+    ANSWER = "answer"
+    HANDOFF = "handoff"
+    END = "end"
+
+
 PAGE = "page"
 """The method of an answer given by a button."""
 NEVER = "never"
 """The method of an answer given by "never contact me again", or by a report of abuse."""
 REPLY = "reply"
 """The method of an answer given by a reply to one of our mails."""
-ABOUT_THE_ANSWER, ABOUT_THE_HANDOFF, ABOUT_THE_END = 1, 2, 3
-"""The rounds of `MailKind.UNCLEAR`: the link once more before the introduction, once more after it, and a
-word to somebody who replies when it is too late."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from service.language.languages import speaking
-from service.lifecycle import MailKind, Role
+from service.lifecycle import Mail, MailKind, Role
 from service.settings.table import Settings
 from service.store.models import Introduction, OutboxMail, SignIn
 
@@ -40,7 +40,7 @@ def compose(mail: OutboxMail, settings: Settings, now: datetime) -> bytes:
     introduction = mail.case
     links = _links(mail, settings)
     with speaking(language_of(introduction, mail.kind, mail.to)):
-        written = write(mail.kind, facts(introduction, mail.to, settings, mail.round) | links)
+        written = write(mail.kind, facts(introduction, mail.to, settings, mail.about) | links)
     sender = _sender(introduction, mail.kind, addresses.signed(Purpose.INTRO, mail, settings), settings)
     message = FixedMessage(
         message_id=mail.message_id,
@@ -97,15 +97,15 @@ def introduction_message(introduction: Introduction, message_id: str, settings: 
     return sign(message.as_bytes(), at, settings)
 
 
-def message_id(settings: Settings, of: Introduction | SignIn, kind: MailKind, to: Role, round: int) -> str:
+def message_id(settings: Settings, of: Introduction | SignIn, mail: Mail) -> str:
     """The fixed Message-ID of a mail (RFC 5322 3.6.4); the copies of the introduction are one message.
 
     It tells its kind and nothing else: a number or a time in it would tell when the other side answered.
     """
-    what = (of.id, of.created_at.timestamp(), kind.value, to.value, round)
+    what = (of.id, of.created_at.timestamp(), mail.kind.value, mail.to.value, mail.number, mail.about.value)
     key = settings.SECRET_KEY.encode()[:64]
     digest = hashlib.blake2b(repr(what).encode(), key=key, digest_size=16).hexdigest()
-    return f"<{kind.value}.{digest}@{addresses.bare(settings).rpartition('@')[2]}>"
+    return f"<{mail.kind.value}.{digest}@{addresses.bare(settings).rpartition('@')[2]}>"
 
 
 def _thread(mail: OutboxMail, settings: Settings) -> dict[str, str]:
@@ -113,7 +113,7 @@ def _thread(mail: OutboxMail, settings: Settings) -> dict[str, str]:
     if mail.kind is not MailKind.REMINDER:
         return {}
     asked = 1 + mail.case.consent(mail.to).corrected
-    ask = message_id(settings, mail.case, MailKind.ASK, mail.to, asked)
+    ask = message_id(settings, mail.case, Mail(MailKind.ASK, mail.to, asked))
     return {"In-Reply-To": ask, "References": ask}
 
 

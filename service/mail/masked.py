@@ -9,7 +9,7 @@ from service.lifecycle import MailKind, Role
 from service.settings.table import Settings
 from service.store.models import Consent, Introduction
 
-from .render import Preview, facts, language_of, write
+from .render import Rendering, facts, language_of, write
 
 
 class Shown(NamedTuple):
@@ -23,7 +23,7 @@ class Shown(NamedTuple):
     line: str = ""
 
 
-def introduction_before(introduction: Introduction, reader: Role, settings: Settings) -> Preview:
+def introduction_before(introduction: Introduction, reader: Role, settings: Settings) -> Rendering:
     """The introduction as it would be sent, for the eyes of ``reader``, who sees their own side whole.
 
     Of the other side it holds what the ask tells anyway. Their address stays out entirely, and so does what

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,8 @@ import flask_mail
 from .flowed import flowed
 
 LONGEST_HEADER = 150
+# Unicode's categories Cc, Cs, Zl and Zp: whatever could begin another line, and halves of letters.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # All but the spaces that keep French punctuation with its word.
 SPACES = re.compile(r"[^\S\u00a0\u202f]+")
 # Without "=" nothing in it can be taken for an encoded word.
@@ -118,11 +119,8 @@ class FixedMessage(flask_mail.Message):
 
 
 def one_line(text: str) -> str:
-    """Text on one line, without anything invisible that could begin another."""
-    visible = "".join(
-        " " if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter for letter in text
-    )
-    return SPACES.sub(" ", visible).strip(" ")
+    """Put text on one line, without anything invisible that could begin another."""
+    return SPACES.sub(" ", CONTROL.sub(" ", text)).strip(" ")
 
 
 def _phrase(name: str) -> str:

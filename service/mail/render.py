@@ -7,8 +7,8 @@ two say the same. MJML becomes HTML here, in this process, and nothing in it is 
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,7 @@ from markupsafe import Markup
 from service.language import wording
 from service.language.languages import direction, gettext, ngettext, speaking, spoken
 from service.lifecycle import (
-    ABOUT_THE_END,
-    ABOUT_THE_HANDOFF,
+    About,
     ConsentState,
     Envelope,
     MailKind,
@@ -35,31 +34,54 @@ from service.store.models import Consent, Introduction
 from .message import one_line
 
 TEMPLATES = Path(__file__).parents[1] / "templates" / "email"
+REFUSED_BY_MRML = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters and halves of letters: Unicode's categories Cc and Cs, but for the line break."""
 
 
 @dataclass(frozen=True)
-class Preview:
-    """A mail as it will be, with labelled placeholders for what is not known yet."""
+class Rendering:
+    """A mail in one language. Each part is rendered when it is first asked for, as HTML costs the most."""
 
-    subject: str
-    text: str
-    html: str
+    kind: MailKind
+    language: str
+    known: dict[str, Any]
+
+    @cached_property
+    def subject(self) -> str:
+        return one_line(self._render(_as_text, "subject.txt"))
+
+    @cached_property
+    def text(self) -> str:
+        return re.sub(r"\n{3,}", "\n\n", self._render(_as_text, "body.jinja")).strip() + "\n"
+
+    @cached_property
+    def html(self) -> str:
+        # Without fonts of its own mrml links none, whatever the templates ask for.
+        options = mrml.RenderOptions(fonts={})
+        mjml = _visible(self._render(_as_mjml, "body.jinja"))
+        return str(mrml.to_html(mjml, render_options=options).content)
+
+    def _render(self, environment: Environment, part: str) -> str:
+        way = direction(self.language)
+        layout = {"language": self.language, "direction": way, "start": "right" if way == "rtl" else "left"}
+        with speaking(self.language):
+            return environment.get_template(f"{self.kind.value}/{part}").render(self.known | layout)
 
 
-def preview(introduction: Introduction, kind: MailKind, role: Role, settings: Settings) -> Preview:
-    """A mail about an introduction that need not be saved. No link in it works."""
+def preview(introduction: Introduction, kind: MailKind, role: Role, settings: Settings) -> Rendering:
+    """Render a mail about an introduction that need not be saved. No link in it works."""
     with speaking(language_of(introduction, kind, role)):
         known = facts(introduction, role, settings) | placeholders(introduction, role, settings)
         return write(kind, known)
 
 
 def as_it_was(
-    introduction: Introduction, kind: MailKind, role: Role, settings: Settings, round: int = 1
-) -> Preview:
-    """A mail that was sent, if nothing that it tells has changed since. No link in it works."""
+    introduction: Introduction, kind: MailKind, role: Role, settings: Settings, about: About = About.CASE
+) -> Rendering:
+    """Render a mail that was sent, if nothing that it tells has changed since. No link in it works."""
     with speaking(language_of(introduction, kind, role)):
         links = _named_links(introduction, role)
-        return write(kind, facts(introduction, role, settings, round) | links)
+        return write(kind, facts(introduction, role, settings, about) | links)
 
 
 def language_of(introduction: Introduction, kind: MailKind, role: Role) -> str:
@@ -80,10 +102,12 @@ def name_of(introduction: Introduction, role: Role) -> str:
 # --- What the templates know ------------------------------------------------------------------------
 
 
-def facts(introduction: Introduction, role: Role, settings: Settings, round: int = 1) -> dict[str, Any]:
+def facts(
+    introduction: Introduction, role: Role, settings: Settings, about: About = About.CASE
+) -> dict[str, Any]:
     """What every kind may use. ``you`` and ``other`` are there only for a mail to one of the two.
 
-    ``round`` is the outbox row's: in a mail about an unclear reply it says which question was meant.
+    ``about`` is the outbox row's: in a mail about an unclear reply it says which question was meant.
     """
     known: dict[str, Any] = {
         "case": introduction,
@@ -91,8 +115,8 @@ def facts(introduction: Introduction, role: Role, settings: Settings, round: int
         "name": one_line(name_of(introduction, role)),
         "sides": introduction.consents,
         "is_party": introduction.requester_is is not None,
-        "after": round == ABOUT_THE_HANDOFF,
-        "too_late": round == ABOUT_THE_END,
+        "after": about is About.HANDOFF,
+        "too_late": about is About.END,
         "replies": settings.INBOUND_DOMAIN is not None,
         "ended": _ending(introduction),
         "correctable": any(not side.corrected for side in _unreachable(introduction.consents)),
@@ -145,8 +169,8 @@ def _lost(introduction: Introduction) -> list[Consent]:
 
 
 def placeholders(introduction: Introduction, role: Role, settings: Settings) -> dict[str, Any]:
-    rounds = 1 if introduction.order is Order.TOGETHER else 2
-    within = wording.span(rounds * settings.ANSWER_WITHIN.total_seconds())
+    turns = 1 if introduction.order is Order.TOGETHER else 2
+    within = wording.span(turns * settings.ANSWER_WITHIN.total_seconds())
     until = gettext("[a date: %(span)s after you confirm]", span=within)
     return {"placeholder": True, "closes": until, "introduced_by": until} | _named_links(introduction, role)
 
@@ -167,30 +191,13 @@ def _named_links(introduction: Introduction, role: Role) -> dict[str, Any]:
 # --- Writing ----------------------------------------------------------------------------------------
 
 
-def write(kind: MailKind, known: dict[str, Any]) -> Preview:
-    """A mail in the language spoken now."""
-    way = direction(spoken())
-    known = known | {"language": spoken(), "direction": way, "start": "right" if way == "rtl" else "left"}
-    text = _as_text.get_template(f"{kind.value}/body.jinja").render(known)
-    mjml = _as_mjml.get_template(f"{kind.value}/body.jinja").render(known)
-    return Preview(_subject(kind, known), re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", _html(mjml))
-
-
-def _subject(kind: MailKind, known: dict[str, Any]) -> str:
-    return one_line(_as_text.get_template(f"{kind.value}/subject.txt").render(known))
-
-
-def _html(mjml: str) -> str:
-    # Without fonts of its own mrml links none, whatever the templates ask for.
-    options = mrml.RenderOptions(fonts={})
-    return str(mrml.to_html(_visible(mjml), render_options=options).content)
+def write(kind: MailKind, known: dict[str, Any]) -> Rendering:
+    """Render a mail in the language spoken now."""
+    return Rendering(kind, spoken(), known)
 
 
 def _visible(text: str) -> str:
-    """Text without control characters and halves of letters, which mrml refuses."""
-    return "".join(
-        " " if letter != "\n" and unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text
-    )
+    return REFUSED_BY_MRML.sub(" ", text)
 
 
 def _quoted(text: str) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.delivery.broker import Nudger
@@ -15,7 +13,8 @@ from service.mail.addresses import signing_domain
 from service.mail.smtp import SmtpSession
 from service.settings.table import Settings
 from service.settings.urls import is_loopback
-from service.store.db import Database, alembic_config, missing_file
+from service.store import migrations
+from service.store.db import missing_file
 
 from . import probes
 
@@ -52,15 +51,11 @@ class CheckFailed(Exception):
 def _database(settings: Settings) -> str:
     if missing := missing_file(settings.DATABASE_URL):
         raise CheckFailed(f"is missing: no file {missing}, see DATABASE_URL; twoyes migrate creates it")
-    newest = ScriptDirectory.from_config(alembic_config(settings.DATABASE_URL)).get_current_head()
-    db = Database(probes.bounded(settings.DATABASE_URL))
+    newest = migrations.newest()
     try:
-        with db.reading() as session:
-            current = MigrationContext.configure(session.connection()).get_current_revision()
+        current = migrations.current(probes.bounded(settings.DATABASE_URL))
     except SQLAlchemyError as error:
         raise CheckFailed(f"cannot be reached, see DATABASE_URL: {probes.first_line(error)}") from None
-    finally:
-        db.engine.dispose()
     if current != newest:
         raise CheckFailed(f"is at migration {current}, not {newest}: run twoyes migrate")
     return f"reached, at migration {current}"

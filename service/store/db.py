@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, String, create_engine, event, make_url
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
@@ -77,19 +75,6 @@ def nudge(session: Session, task: str, id: int) -> None:
     ids = session.info.setdefault("nudges", {}).setdefault(task, [])
     if id not in ids:
         ids.append(id)
-
-
-def migrate(url: str) -> None:
-    """Bring the database to the newest migration."""
-    command.upgrade(alembic_config(url), "head")
-
-
-def alembic_config(url: str) -> Config:
-    """Give Alembic the migrations and the database that they are for."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["url"] = url
-    return config
 
 
 def missing_file(url: str) -> str:

@@ -61,7 +61,8 @@ def enqueue(
         kind=mail.kind,
         to=mail.to,
         recipient=recipient(introduction, mail.to),
-        round=mail.round,
+        number=mail.number,
+        about=mail.about,
         message_id=message_id,
         body=body,
         created_at=context.now,
@@ -99,13 +100,14 @@ def revive(context: Context, row: OutboxMail, due_at: datetime | None) -> bool:
 
 
 def find(session: Session, introduction: Introduction, mail: lifecycle.Mail) -> OutboxMail | None:
-    """Find the row of a mail: each kind, recipient and round has one."""
+    """Find the row of a mail: there is one of each kind, recipient, number and matter."""
     return session.scalars(
         select(OutboxMail).where(
             OutboxMail.introduction_id == introduction.id,
             OutboxMail.kind == mail.kind,
             OutboxMail.recipient == recipient(introduction, mail.to),
-            OutboxMail.round == mail.round,
+            OutboxMail.number == mail.number,
+            OutboxMail.about == mail.about,
         )
     ).first()
 

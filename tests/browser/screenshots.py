@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from service.store.db import migrate
+from service.store.migrations import migrate
 from tests.support.season import confirmed, silence, unconfirmed, withdrawn
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, SECRET, HandClock, Story

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from service.lifecycle import (
+    About,
     Accepted,
     AlreadyLeft,
     AlreadyVerified,
@@ -74,8 +75,8 @@ from .builders import (
 )
 
 
-def wants(story: Story, kind: MailKind, to: object, round: int = 1) -> bool:
-    return still_wanted(story.case, kind, to, round)  # type: ignore[arg-type]
+def wants(story: Story, kind: MailKind, to: Role, number: int = 1, about: About = About.CASE) -> bool:
+    return still_wanted(story.case, Mail(kind, to, number, about))
 
 
 # The request.
@@ -313,7 +314,7 @@ def test_the_first_and_the_second_yes_get_the_same_receipt() -> None:
     story = asked()
     first = story.meet(yes(LINDA)).mails
     second = story.meet(yes(NATASHA)).mails
-    assert [(mail.kind, mail.round) for mail in first] == [(mail.kind, mail.round) for mail in second]
+    assert [(mail.kind, mail.number) for mail in first] == [(mail.kind, mail.number) for mail in second]
 
 
 def test_rita_is_told_at_once_of_a_no_by_somebody_who_wishes_it() -> None:
@@ -321,22 +322,23 @@ def test_rita_is_told_at_once_of_a_no_by_somebody_who_wishes_it() -> None:
     story.meet(no(NATASHA, tell_requester=True))
     [mail] = story.queued(MailKind.DECLINED, RITA)
     assert mail.due_at is None
-    assert wants(story, MailKind.DECLINED, RITA, mail.round)
+    assert mail.about is About.B
+    assert still_wanted(story.case, mail)
 
 
 def test_a_wish_to_tell_rita_that_was_taken_back_is_not_revived_by_the_other_side_s_wish() -> None:
     story = asked()
     story.meet(no(LINDA, tell_requester=True), Undo(LINDA), no(NATASHA, tell_requester=True))
     about_linda, about_natasha = story.queued(MailKind.DECLINED, RITA)
-    assert not wants(story, MailKind.DECLINED, RITA, about_linda.round)
-    assert wants(story, MailKind.DECLINED, RITA, about_natasha.round)
+    assert not still_wanted(story.case, about_linda)
+    assert still_wanted(story.case, about_natasha)
 
 
 def test_a_no_said_twice_over_tells_rita_once() -> None:
     story = asked()
     story.meet(no(LINDA, tell_requester=True), yes(LINDA), no(LINDA, tell_requester=True))
-    rounds = [mail.round for mail in story.queued(MailKind.DECLINED, RITA)]
-    assert [wants(story, MailKind.DECLINED, RITA, round) for round in rounds] == [False, True]
+    mails = story.queued(MailKind.DECLINED, RITA)
+    assert [still_wanted(story.case, mail) for mail in mails] == [False, True]
 
 
 # Nobody is pestered.
@@ -466,7 +468,7 @@ def test_later_comes_although_a_no_of_the_other_stands_since_its_absence_would_t
         assert next_due_at(story.case, TIMING) == START + 2 * DAY
         story.wait(2 * DAY)
         assert story.queued(MailKind.REMINDER) == [Mail(MailKind.REMINDER, LINDA)]
-        assert still_wanted(story.case, MailKind.REMINDER, LINDA, 1)
+        assert still_wanted(story.case, Mail(MailKind.REMINDER, LINDA))
         with pytest.raises(NotLater):
             story.meet(AskLater(LINDA, START + 4 * DAY))
 
@@ -607,6 +609,26 @@ def test_an_undo_by_the_first_leaves_a_second_ask_alone_that_was_sent() -> None:
     assert story.case.state is State.AGREED
 
 
+def test_an_ask_that_was_sent_stays_answerable_after_the_first_s_undo() -> None:
+    story = asked(order="a_first")
+    story.meet(yes(LINDA), ask_reached(NATASHA), Undo(LINDA))
+    undone = story.case
+    assert undone.b.state is ConsentState.ASKED
+    story.meet(yes(NATASHA))
+    assert story.case.b.state is ConsentState.YES
+    story.meet(yes(LINDA))
+    assert story.case.state is State.AGREED
+
+
+@pytest.mark.parametrize("order", ["a_first", "b_first"])
+def test_a_second_side_that_was_never_due_to_be_asked_is_not_one_that_could_not_be_reached(
+    order: str,
+) -> None:
+    story = asked(order=order)
+    story.wait(2 * TIMING.answer_within)
+    assert (story.case.state, story.case.reason) == (State.CLOSED, Reason.NO_ANSWER)
+
+
 def test_an_ask_taken_back_in_the_very_moment_it_was_accepted_can_be_answered() -> None:
     story = asked(order="a_first")
     story.meet(yes(LINDA), Undo(LINDA), ask_reached(NATASHA), yes(NATASHA))
@@ -618,7 +640,7 @@ def test_an_ask_taken_back_in_the_very_moment_it_was_refused_can_be_corrected() 
     story.meet(yes(LINDA), Undo(LINDA), ask_bounced(NATASHA))
     assert story.queued(MailKind.UNDELIVERABLE, RITA)
     story.meet(yes(LINDA), Correct(NATASHA))
-    assert story.queued(MailKind.ASK, NATASHA)[-1].round == 2
+    assert story.queued(MailKind.ASK, NATASHA)[-1].number == 2
 
 
 # Addresses that cannot be reached.
@@ -630,19 +652,19 @@ def test_a_bounce_while_the_other_yes_stands_leaves_that_yes_alone_and_tells_rit
     assert (story.case.a.state, story.case.b.state) == (ConsentState.YES, ConsentState.UNDELIVERABLE)
     [mail] = story.queued(MailKind.UNDELIVERABLE, RITA)
     assert mail.due_at is None
-    assert wants(story, MailKind.UNDELIVERABLE, RITA, mail.round)
+    assert still_wanted(story.case, mail)
 
 
-def test_a_corrected_address_is_asked_in_a_round_of_its_own_and_the_old_link_is_revoked() -> None:
+def test_a_corrected_address_is_asked_once_more_and_the_old_link_is_revoked() -> None:
     story = asked()
     closes_at = story.case.closes_at
     story.meet(yes(LINDA), ask_bounced(NATASHA))
     story.wait(DAY)
-    assert story.meet(Correct(NATASHA)).mails == (Mail(MailKind.ASK, NATASHA, round=2),)
+    assert story.meet(Correct(NATASHA)).mails == (Mail(MailKind.ASK, NATASHA, number=2),)
     assert story.case.b.version == 2
     assert story.case.closes_at == closes_at
-    assert not wants(story, MailKind.ASK, NATASHA, round=1)
-    assert wants(story, MailKind.ASK, NATASHA, round=2)
+    assert not wants(story, MailKind.ASK, NATASHA, number=1)
+    assert wants(story, MailKind.ASK, NATASHA, number=2)
 
 
 def test_an_address_is_corrected_once_and_a_second_bounce_is_told_again() -> None:
@@ -650,7 +672,8 @@ def test_an_address_is_corrected_once_and_a_second_bounce_is_told_again() -> Non
     story.meet(ask_bounced(NATASHA), Correct(NATASHA), ask_bounced(NATASHA))
     with pytest.raises(NotCorrectable):
         story.meet(Correct(NATASHA))
-    assert len({mail.round for mail in story.queued(MailKind.UNDELIVERABLE)}) == 2
+    mails = story.queued(MailKind.UNDELIVERABLE)
+    assert [(mail.number, mail.about) for mail in mails] == [(1, About.B), (2, About.B)]
     story.wait(TIMING.answer_within)
     assert story.case.reason is Reason.UNDELIVERABLE
 
@@ -660,8 +683,8 @@ def test_the_bounces_of_both_addresses_are_told_apart() -> None:
     story.meet(ask_bounced(LINDA), ask_bounced(NATASHA))
     about_linda, about_natasha = story.queued(MailKind.UNDELIVERABLE, RITA)
     story.meet(Correct(LINDA))
-    assert not wants(story, MailKind.UNDELIVERABLE, RITA, about_linda.round)
-    assert wants(story, MailKind.UNDELIVERABLE, RITA, about_natasha.round)
+    assert not still_wanted(story.case, about_linda)
+    assert still_wanted(story.case, about_natasha)
 
 
 def test_an_address_that_was_reached_or_answered_from_cannot_be_corrected() -> None:
@@ -678,7 +701,7 @@ def test_an_address_corrected_while_a_no_stands_is_asked_only_when_the_no_is_tak
     story = asked()
     story.meet(ask_bounced(NATASHA), no(LINDA))
     assert not story.meet(Correct(NATASHA)).mails
-    assert Mail(MailKind.ASK, NATASHA, round=2) in story.meet(Undo(LINDA)).mails
+    assert Mail(MailKind.ASK, NATASHA, number=2) in story.meet(Undo(LINDA)).mails
 
 
 def test_an_address_cannot_be_corrected_past_the_closing_moment() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from service.lifecycle import (
+    About,
     Accepted,
     AlreadyLeft,
     Answer,
@@ -63,10 +64,15 @@ from .builders import (
 )
 
 FACTS = Facts("a new reception", frozenset({LINDA}), frozenset({LINDA}), frozenset(SIDES))
-Key = tuple[MailKind, Role, int]
+Key = tuple[MailKind, Role, int, About]
 ONCE_EACH = (MailKind.INTRODUCTION, MailKind.REMINDER, MailKind.SUMMARY, MailKind.NOT_COME_ABOUT)
 LINKED = (MailKind.ASK, MailKind.REMINDER, MailKind.RECEIPT, MailKind.RECHECK)
 ALIVE = ("queued", "handover", "unknown")
+
+
+def key_of(mail: Mail) -> Key:
+    """What tells a mail from every other of its case."""
+    return mail.kind, mail.to, mail.number, mail.about
 
 
 @dataclass
@@ -80,7 +86,7 @@ class Row:
 
     @property
     def key(self) -> Key:
-        return (self.mail.kind, self.mail.to, self.mail.round)
+        return key_of(self.mail)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +160,7 @@ class World:
             return
 
     def enqueue(self, mail: Mail) -> None:
-        row = self.rows.setdefault((mail.kind, mail.to, mail.round), Row(mail, due_at=mail.due_at))
+        row = self.rows.setdefault(key_of(mail), Row(mail, due_at=mail.due_at))
         if row.status == "skipped":
             row.status, row.due_at = "queued", mail.due_at
 
@@ -175,7 +181,7 @@ class World:
     def hand_over(self, row: Row) -> None:
         """The fence, and the dot."""
         mail = row.mail
-        if not still_wanted(self.case, *row.key):
+        if not still_wanted(self.case, mail):
             row.status = "skipped"
             return
         check_at_the_fence(self, mail)
@@ -238,12 +244,12 @@ def check_at_the_fence(world: World, mail: Mail) -> None:  # noqa: C901 (a list 
                 check_that_a_person_said_yes(world, side)
     if mail.kind is MailKind.RECHECK:
         assert case.side(mail.to).state is ConsentState.ASKED
-        assert mail.round <= 3
+        assert mail.number <= 3
     if asking or mail.kind is MailKind.INTRODUCTION:
         wished_for = mail.kind is MailKind.REMINDER and mail.to in world.later
         assert wished_for or not case.a_no_stands
     if mail.kind is MailKind.ASK:
-        assert mail.round == 1 + case.side(mail.to).corrected
+        assert mail.number == 1 + case.side(mail.to).corrected
     if mail.kind is MailKind.REMINDER:
         assert case.reminders or mail.to in world.later
         assert case.side(mail.to).remind_at in (None, world.later.get(mail.to))
@@ -257,7 +263,7 @@ def check_at_the_fence(world: World, mail: Mail) -> None:  # noqa: C901 (a list 
     if mail.kind in (MailKind.NOT_COME_ABOUT, MailKind.SUMMARY) and not case.left_at:
         assert case.closes_at is not None
         assert world.now >= case.closes_at
-    if mail.kind in ONCE_EACH and not world.rows[mail.kind, mail.to, mail.round].sent_again:
+    if mail.kind in ONCE_EACH and not world.rows[key_of(mail)].sent_again:
         assert not handed_to(world, mail.kind, mail.to)
 
 
@@ -413,7 +419,7 @@ class TheWorld(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_recipient_is_refused_before_the_dot(self, data: st.DataObject) -> None:
         row = data.draw(st.sampled_from(self.world.ready()))
-        if still_wanted(self.world.case, *row.key):
+        if still_wanted(self.world.case, row.mail):
             self.world.fail(row)
 
     @precondition(lambda self: self.world.having("sent"))
@@ -438,7 +444,7 @@ class TheWorld(RuleBasedStateMachine):
             assert isinstance(refusal(case, command, self.world), AlreadyLeft | CaseClosed)
         for role, side in case.sides:
             if side.envelope is Envelope.QUEUED:
-                assert still_wanted(case, MailKind.INTRODUCTION, role, 1)
+                assert still_wanted(case, Mail(MailKind.INTRODUCTION, role))
         assert case.both_said_yes
 
     @invariant()
@@ -448,19 +454,20 @@ class TheWorld(RuleBasedStateMachine):
             silent = side.state is ConsentState.ASKED and not side.answers
             unsent = case.state is State.ASKING and silent and not side.asked_at
             if unsent and not case.a_no_stands and self.world.now < (case.closes_at or START):
-                assert self.is_on_its_way((MailKind.ASK, role, 1 + side.corrected))
+                assert self.is_on_its_way(Mail(MailKind.ASK, role, 1 + side.corrected))
             if side.envelope is Envelope.QUEUED:
-                assert self.is_on_its_way((MailKind.INTRODUCTION, role, 1))
+                assert self.is_on_its_way(Mail(MailKind.INTRODUCTION, role))
 
-    def is_on_its_way(self, key: Key) -> bool:
-        return key in self.world.rows and self.world.rows[key].status in ALIVE
+    def is_on_its_way(self, mail: Mail) -> bool:
+        row = self.world.rows.get(key_of(mail))
+        return row is not None and row.status in ALIVE
 
     @invariant()
     def rita_is_told_of_every_address_that_cannot_be_reached(self) -> None:
         case = self.world.case
         lost = [role for role, side in case.sides if side.state is ConsentState.UNDELIVERABLE]
-        told = {row.mail.round % 2 for row in self.world.of(MailKind.UNDELIVERABLE)}
-        assert {1 if role is LINDA else 0 for role in lost} <= told
+        told = {row.mail.about for row in self.world.of(MailKind.UNDELIVERABLE)}
+        assert {About(role) for role in lost} <= told
 
     @invariant()
     def a_second_side_is_asked_only_after_a_first_yes(self) -> None:
@@ -592,7 +599,7 @@ def mails_to_rita(about: dict[str, Any], script: list[Step], bad: Role | None) -
     go_on_until(world, closes_at)
     assert world.case.left_at is None
     to_rita = [(handed.at, handed.mail) for handed in world.handed if handed.mail.to is RITA]
-    return [(at, (mail.kind, mail.to, mail.round)) for at, mail in to_rita]
+    return [(at, key_of(mail)) for at, mail in to_rita]
 
 
 def go_on_until(world: World, then: datetime) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from service.introductions import requests
-from service.lifecycle import ConsentState, Envelope, MailKind, Order, Reason, Role, State
+from service.lifecycle import About, ConsentState, Envelope, Mail, MailKind, Order, Reason, Role, State
 from service.mail.compose import compose, introduction_message, message_id
 from service.mail.render import preview
 from service.mail.tokens import Tokens
@@ -105,7 +105,8 @@ def mail(introduction: Introduction, kind: MailKind, to: Role) -> OutboxMail:
         kind=kind,
         to=to,
         recipient=recipient,
-        round=1,
+        number=1,
+        about=About.CASE,
         message_id=MESSAGE_ID,
         tag=TAG,
     )
@@ -312,7 +313,7 @@ def test_one_click_is_offered_only_where_the_pages_are_https() -> None:
 
 
 def test_a_message_id_is_of_the_domain_that_mails_come_from() -> None:
-    asked = (case(), MailKind.ASK, Role.A, 1)
+    asked = (case(), Mail(MailKind.ASK, Role.A))
     assert message_id(SETTINGS, *asked).endswith("@twoyes.test>")
     assert message_id(WITH_REPLIES, *asked).endswith(f"@{OURS}>")
 

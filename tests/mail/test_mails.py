@@ -57,7 +57,7 @@ HOSTILE = [
 ]
 
 
-def written(name: str, language: str = "en") -> render.Preview:
+def written(name: str, language: str = "en") -> render.Rendering:
     return samples.written(name, language, SETTINGS)
 
 
@@ -279,11 +279,11 @@ def type_everywhere(introduction: Introduction, typed: str) -> None:
                 setattr(side, name, typed)
 
 
-def of(name: str, typed: str) -> render.Preview:
+def of(name: str, typed: str) -> render.Rendering:
     sample = samples.SAMPLES[name]
     introduction = changed(sample, typed)
     with speaking("en"):
-        known = render.facts(introduction, sample.to, SETTINGS, sample.round) | samples._links(introduction)
+        known = render.facts(introduction, sample.to, SETTINGS, sample.about) | samples._links(introduction)
         return render.write(sample.kind, known)
 
 

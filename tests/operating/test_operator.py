@@ -183,12 +183,12 @@ def test_mails_that_can_be_helped_are_not_crowded_out_by_those_that_nobody_needs
     assert "2 older failed emails are not counted here." in page
 
 
-def copy_of(mail: OutboxMail, kind: MailKind, round: int) -> OutboxMail:
+def copy_of(mail: OutboxMail, kind: MailKind, number: int) -> OutboxMail:
     """A mail like another one that failed."""
     same = ("introduction_id", "to", "recipient", "created_at", "due_at", "useful_until")
     copied = {name: getattr(mail, name) for name in same}
     return OutboxMail(
-        **copied, kind=kind, round=round, state=MailState.FAILED, message_id=f"<{round}@x.test>"
+        **copied, kind=kind, number=number, state=MailState.FAILED, message_id=f"<{number}@x.test>"
     )
 
 
@@ -200,8 +200,8 @@ def test_the_queue_is_counted_by_how_far_its_mails_are(story: Story) -> None:
     with story.db.transaction() as session:
         asked = session.scalars(select(OutboxMail).where(OutboxMail.kind == MailKind.ASK)).first()
         assert asked
-        for round, state in enumerate(states, 10):
-            mail = copy_of(asked, MailKind.ASK, round)
+        for number, state in enumerate(states, 10):
+            mail = copy_of(asked, MailKind.ASK, number)
             mail.state, mail.lease = state, "x" if state in records.IN_DELIVERY else None
             session.add(mail)
     counted = "Emails waiting: 1. Being sent: 2. To be retried: 1. Unclear whether sent: 1."

@@ -15,13 +15,21 @@ from tests.support.story import LINDA, NATASHA, Story
 pytestmark = pytest.mark.both_databases
 
 INSERT = """
-INSERT INTO outbox (introduction_id, kind, "to", recipient, round, message_id, tag, body, gate_a, gate_b,
-                    state, created_at, due_at, useful_until, attempts, handovers, reply)
-SELECT id, 'introduction', :to, :recipient, :round, '<x@twoyes.test>', 'a tag', 'body', :gate_a, :gate_b,
-       :state, created_at, created_at, created_at, 0, 0, ''
+INSERT INTO outbox (introduction_id, kind, "to", recipient, number, about, message_id, tag, body,
+                    gate_a, gate_b, state, created_at, due_at, useful_until, attempts, handovers, reply)
+SELECT id, 'introduction', :to, :recipient, :number, :about, '<x@twoyes.test>', 'a tag', 'body',
+       :gate_a, :gate_b, :state, created_at, created_at, created_at, 0, 0, ''
 FROM introductions
 """
-GOOD = {"to": "a", "recipient": LINDA, "round": 1, "gate_a": "a", "gate_b": "b", "state": "queued"}
+GOOD = {
+    "to": "a",
+    "recipient": LINDA,
+    "number": 1,
+    "about": "case",
+    "gate_a": "a",
+    "gate_b": "b",
+    "state": "queued",
+}
 
 
 @pytest.fixture
@@ -81,7 +89,14 @@ def test_with_two_yeses_the_same_statement_is_accepted(story: Story, connection:
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"round": 2}, {"recipient": "linda@elsewhere.test"}, {"to": "b", "round": 2}]
+    "change",
+    [
+        {},
+        {"number": 2},
+        {"about": "a"},
+        {"recipient": "linda@elsewhere.test"},
+        {"to": "b", "number": 2},
+    ],
 )
 def test_an_introduction_cannot_be_doubled(
     story: Story, connection: Connection, change: dict[str, object]

