@@ -14,6 +14,7 @@ from flask.typing import ResponseReturnValue
 
 from service.language.languages import lazy_gettext
 from service.lifecycle.ledger import Marks
+from service.views.site.marks import MARKS
 
 pages = Blueprint("quiz", __name__)
 
@@ -40,30 +41,6 @@ class Statement(NamedTuple):
     def kind(self) -> Kind:
         return Kind.LEAD if self.lacks else Kind.REFERRAL
 
-
-MARKS: dict[str, tuple[str, str]] = {
-    "need_identified": (
-        lazy_gettext("Need identified"),
-        lazy_gettext("Somebody said which product or service is needed."),
-    ),
-    "actively_sought": (
-        lazy_gettext("Actively sought"),
-        lazy_gettext("The person with the need says they’re looking now."),
-    ),
-    "introduced": (
-        lazy_gettext("Introduced"),
-        lazy_gettext("Somebody brought the two together, so neither has to call a stranger."),
-    ),
-    "endorsed": (
-        lazy_gettext("Endorsed"),
-        lazy_gettext("Somebody who knows both says how, and puts their name to it."),
-    ),
-    "both_expect_it": (
-        lazy_gettext("Both expect it"),
-        lazy_gettext("Both said yes before anything was shared, so nobody is surprised."),
-    ),
-}
-"""The marks of `service.ledger.Marks`, each with its title and what it means."""
 
 STATEMENTS = (
     Statement(

@@ -8,7 +8,8 @@ from dataclasses import fields
 import pytest
 
 from service.lifecycle.ledger import Marks
-from service.views.quiz import MARKS, STATEMENTS, Kind
+from service.views.quiz import STATEMENTS, Kind
+from service.views.site.marks import MARKS
 from tests.conftest import rows
 from tests.support.story import Story
 

@@ -16,12 +16,12 @@ from service.introductions import decisions
 from service.language.languages import gettext, lazy_gettext
 from service.store.context import Context
 from service.store.models import Introduction
-from service.views.quiz import MARKS
 from service.views.requester import actions
 from service.views.requester.forms import CorrectionForm
 from service.views.site.auth import User, current_user, sign_in_required
 from service.views.site.current import database, now, reading, settings
 from service.views.site.errors import EXPIRED
+from service.views.site.marks import MARKS
 
 from .forms import MAX_SEARCH_LENGTH, SearchForm
 
