@@ -21,7 +21,8 @@ from service.introductions import wishes
 from service.lifecycle import MailKind, Role, State
 from service.mail.signing import sign
 from service.operating.dns import rsa_public_key
-from service.settings.table import describe, load
+from service.settings.environment import load
+from service.settings.table import describe
 from service.store.models import InboundMail, MailState
 from tests.mail.test_dkim import BOTH, PEM, RSA
 from tests.support.inbound_mail import DOMAIN, POSTMASTER, asked, mail

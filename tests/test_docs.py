@@ -57,14 +57,22 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.here = self._clone(folder / "checkout")
-        self.environ = {
+        self.settings = {
             "HOME": str(folder),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "PORT": str(free_port()),
-            # Whatever a document installs is here already, so pip has to find it, and nothing is fetched.
-            "PYTHONPATH": sysconfig.get_path("purelib"),
             "PIP_NO_INDEX": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        }
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of a command: it runs the copy that the reader stands in, if any.
+
+        Whatever a document installs beside is there already: pip has to find it, and fetches nothing.
+        """
+        return self.settings | {
+            "PYTHONPATH": os.pathsep.join([str(self.here), sysconfig.get_path("purelib")])
         }
 
     def follow(self, block: Block) -> None:
@@ -129,7 +137,7 @@ class Reader:
         assert "TwoYes is stopped." in log.read_text(encoding="utf-8")
 
     def _status(self, path: str) -> int:
-        connection = http.client.HTTPConnection(LOOPBACK, int(self.environ["PORT"]), timeout=PATIENCE)
+        connection = http.client.HTTPConnection(LOOPBACK, int(self.settings["PORT"]), timeout=PATIENCE)
         try:
             connection.request("GET", path)
             return connection.getresponse().status

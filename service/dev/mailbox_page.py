@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from service.inbound.envelope import is_ours
 from service.store.models import InboundMail
-from service.views.site.common import database, now, settings
+from service.views.site.current import database, now, settings
 from service.views.site.security import POLICY
 
 from . import replying
@@ -59,7 +59,7 @@ def _send(written: replying.Reply, recipient: str) -> str:
 
 
 def _reply_on_record() -> str:
-    """Return what the reply that was just sent came to: "waiting" until it is read, "" without a reply."""
+    """Return what the reply that was just written came to: "waiting" until it is read, "" without a reply."""
     asked = request.args.get("reply", "")
     if not (asked.isdecimal() and len(asked) < 10):
         return asked if asked in list(replying.NotTaken) else ""

@@ -116,7 +116,7 @@ def clean_email(text: str) -> str:
 
 
 def tidy(text: str | None) -> str:
-    """Typed text without spaces at its ends, with one kind of line break, and without what nobody sees.
+    """Remove spaces at the ends of typed text and what nobody sees, and make its line breaks of one kind.
 
     Soft hyphens and the like come along when text is copied; whoever pastes them does not know of them.
     """
@@ -124,7 +124,7 @@ def tidy(text: str | None) -> str:
     return re.sub(r"\r\n?", "\n", seen).strip() if _shows_anything(seen) else ""
 
 
-def _check_visible(text: str, breaks: bool) -> None:
+def _check_visible(text: str, *, breaks: bool) -> None:
     allowed = "\n\t" if breaks else ""
     if any(_is_invisible(letter) and letter not in allowed for letter in text) or not _shows_anything(text):
         if breaks:
@@ -167,7 +167,7 @@ def _linkify() -> LinkifyIt:
 
 
 def _native(domains: list[str]) -> list[str]:
-    """Top-level domains as they are written in their own scripts, of the form that is on the wire (IDNA)."""
+    """Return top-level domains in their own scripts, given the form that is on the wire (RFC 3492)."""
     coded = (domain[4:] for domain in domains if domain.startswith("XN--"))
     return [_as_read(code.encode("ascii").decode("punycode")) for code in coded]
 

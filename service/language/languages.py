@@ -1,7 +1,7 @@
 """The languages that TwoYes speaks, and which of them is spoken now.
 
-Pages get theirs from the request (`service.views.speech`); mails are written inside `speaking`. Messages are
-whole sentences with named places, marked with `gettext`; the catalogues are in translations/ beside this.
+Pages get theirs from the request (`service.views.site.locale`); mails are written inside `speaking`. Messages
+are whole sentences with named places, marked with `gettext`; the catalogues are in translations/ beside this.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from flask_babel import Babel, force_locale, get_locale
 from flask_babel import lazy_gettext as lazy_gettext  # noqa: PLC0414 (for whoever has no request yet)
 
 LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français", "ar": "العربية"}
-"""Every language by its tag (RFC 5646), with the name that it calls itself."""
+"""The name that each language calls itself, by tag (RFC 5646)."""
 RIGHT_TO_LEFT = ("ar",)
 CATALOGUES = Path(__file__).parent / "translations"
 
 
 def init_app(app: Flask, select: Callable[[], str | None] | None = None) -> None:
-    """Give an application its languages; ``select`` answers with the one of the request."""
+    """Give an application its languages; ``select`` returns the tag of that of the request."""
     Babel(app, locale_selector=select, default_translation_directories=str(CATALOGUES))
 
 
@@ -36,7 +36,7 @@ init_app(_mails)
 
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
-    """Everything in this block is said in ``language``: in a request, a task, or a thread without either."""
+    """Say everything in this block in ``language``: in a request, a task, or a thread without either."""
     with _mails.app_context(), force_locale(language):
         yield
 
@@ -48,7 +48,7 @@ def spoken() -> str:
 
 
 def direction(language: str) -> str:
-    """``rtl`` or ``ltr``, as HTML's dir attribute wants it."""
+    """Return ``rtl`` or ``ltr``, as HTML's dir attribute wants it."""
     return "rtl" if language in RIGHT_TO_LEFT else "ltr"
 
 

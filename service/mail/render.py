@@ -29,7 +29,7 @@ from service.lifecycle import (
     State,
 )
 from service.settings.table import Settings
-from service.settings.timing import introduced_by
+from service.settings.timing import introduction_deadline
 from service.store.models import Consent, Introduction
 
 from .message import one_line
@@ -126,7 +126,7 @@ def _moment(introduction: Introduction, settings: Settings, held: bool) -> str:
     """The closing moment, or the latest moment at which the introduction arrives."""
     if introduction.closes_at is None:
         return ""
-    at = introduced_by(introduction.closes_at, settings) if held else introduction.closes_at
+    at = introduction_deadline(introduction.closes_at, settings) if held else introduction.closes_at
     return wording.moment(at, settings.TIMEZONE)
 
 

@@ -18,17 +18,17 @@ from service.operating import records
 from service.operating.health import healthz
 from service.store.models import Introduction, Report
 from service.store.suppressions import NotSuppressed
-from service.views.site.common import database, now, settings, writing
-from service.views.site.visitors import operators_only
+from service.views.site.auth import operator_required
+from service.views.site.current import database, now, settings, writing
 
 pages = Blueprint("operator", __name__)
 
-AT_ONCE = 50
+MAX_ROWS = 50
 """How many rows of one kind the page shows."""
 
 
 @pages.get("/operator")
-@operators_only
+@operator_required
 def show() -> ResponseReturnValue:
     health, _ = healthz()
     at = now()
@@ -40,23 +40,23 @@ def show() -> ResponseReturnValue:
             oldest_arrived=_since(health["oldest_inbound_mail"], at),
             pause=records.relay_pause(session, at),
             queue=records.queue(session),
-            troubled=records.troubled(session, AT_ONCE),
-            waiting=records.waiting_mails(session, AT_ONCE),
+            failed_mails=records.summarize_failed_mails(session, MAX_ROWS),
+            waiting=records.waiting_mails(session, MAX_ROWS),
             purpose=records.purpose,
-            kept_for_operator=records.kept_for_operator(session),
-            failed_inbound=records.failed_inbound(session, AT_ONCE),
+            mails_to_operator=records.count_mails_to_operator(session),
+            failed_inbound_mails=records.failed_inbound_mails(session, MAX_ROWS),
             reports=_reports(session),
-            loads=records.loads(session, settings(), at),
-            left_alone=records.left_alone(session, AT_ONCE),
+            near_limit=records.near_limit(session, settings(), at),
+            suppressions=records.suppressions(session, MAX_ROWS),
         )
 
 
 @pages.post("/operator")
-@operators_only
+@operator_required
 def act() -> ResponseReturnValue:
-    acts: dict[str, Callable[[], str]] = {"retry": _retry, "dismiss": _dismiss, "lift": _lift}
+    actions: dict[str, Callable[[], str]] = {"retry": _retry, "dismiss": _dismiss, "lift": _lift}
     # Shown once on the page; it is kept in a cookie on the way there, so it names no address.
-    flash(acts.get(request.form.get("action", ""), _unknown)())
+    flash(actions.get(request.form.get("action", ""), _unknown)())
     return redirect(url_for("operator.show"), 303)
 
 
@@ -106,11 +106,11 @@ def _lift() -> str:
 
 
 def _number(field: str) -> int:
-    given = request.form.get(field, "")
+    value = request.form.get(field, "")
     # What no page of ours sends: as long as this, it would not fit any database's column.
-    if not (given.isascii() and given.isdigit() and len(given) < 10):
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
         abort(400)
-    return int(given)
+    return int(value)
 
 
 def _since(age: float | None, at: datetime) -> datetime | None:

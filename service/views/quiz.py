@@ -164,7 +164,7 @@ def judge() -> ResponseReturnValue:
 
 
 def _judged() -> dict[int, Kind]:
-    """Read what was said of each statement, by its number; whatever else was sent counts as nothing."""
+    """Return the answer to each statement, by its number; whatever else was sent counts as none."""
     said = {number: request.form.get(f"statement-{number}", "") for number in _numbers()}
     return {number: Kind(word) for number, word in said.items() if word in list(Kind)}
 

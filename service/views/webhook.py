@@ -17,7 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.inbound import envelope
 from service.inbound.store import Delivery, Receipt, Way, receive_all
-from service.views.site.common import database, now, settings
+from service.views.site.current import database, now, settings
 
 pages = Blueprint("inbound", __name__)
 

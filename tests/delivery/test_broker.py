@@ -14,7 +14,8 @@ import pytest
 from service import create_app
 from service.delivery.broker import SILENCE, Nudger
 from service.lifecycle import ConsentState, MailKind
-from service.settings.table import Settings, load
+from service.settings.environment import load
+from service.settings.table import Settings
 from tests.support.people import Browser, Mailboxes
 from tests.support.processes import PATIENCE, Broker, Processes, environ, eventually
 from tests.support.smtp_server import FaultySmtp

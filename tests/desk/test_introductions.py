@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from service.desk import overview
-from service.desk.overview import Show, Standing
+from service.desk.overview import Status, StatusFilter
 from service.lifecycle import ConsentState, MailKind, State
 from service.store.models import Event, Introduction, MailState
 from tests.inbound.test_bounces import bounce
@@ -127,8 +127,8 @@ def test_a_long_list_has_pages(desk: Story) -> None:
             session.flush()
     with desk.db.reading() as session:
         # Only the rows are counted here: those made by hand have no parties.
-        found = overview.page(session, desk.settings, RITA, Show.ALL, desk.clock(), number=99)
-    assert (found.number, found.last, found.total, len(found.lines)) == (2, 2, overview.PER_PAGE + 1, 1)
+        found = overview.page(session, desk.settings, RITA, StatusFilter.ALL, desk.clock(), number=99)
+    assert (found.number, found.last, found.total, len(found.items)) == (2, 2, overview.PER_PAGE + 1, 1)
 
 
 def come_back(story: Story) -> None:
@@ -137,39 +137,39 @@ def come_back(story: Story) -> None:
     bounce(story, MailKind.INTRODUCTION, NATASHA)
 
 
-PLAYS: dict[str, tuple[Any, Standing, Show]] = {
-    "unverified": (lambda story: story.request(), Standing.UNVERIFIED, Show.OPEN),
-    "lapsed": (lambda story: (story.request(), story.sweep(days=9)), Standing.GONE, Show.NOTHING),
-    "asked": (lambda story: story.ask(), Standing.ASKED, Show.OPEN),
+PLAYS: dict[str, tuple[Any, Status, StatusFilter]] = {
+    "unverified": (lambda story: story.request(), Status.UNVERIFIED, StatusFilter.OPEN),
+    "lapsed": (lambda story: (story.request(), story.sweep(days=9)), Status.GONE, StatusFilter.NOTHING),
+    "asked": (lambda story: story.ask(), Status.ASKED, StatusFilter.OPEN),
     "unreached": (
         lambda story: (story.ask(), bounce(story, MailKind.ASK, NATASHA)),
-        Standing.UNREACHED,
-        Show.OPEN,
+        Status.UNREACHED,
+        StatusFilter.OPEN,
     ),
-    "declined": (lambda story: (story.ask(), story.answer(LINDA, "no")), Standing.ASKED, Show.OPEN),
-    "over": (lambda story: (story.ask(), story.sweep(days=8)), Standing.NOTHING, Show.NOTHING),
+    "declined": (lambda story: (story.ask(), story.answer(LINDA, "no")), Status.ASKED, StatusFilter.OPEN),
+    "over": (lambda story: (story.ask(), story.sweep(days=8)), Status.NOTHING, StatusFilter.NOTHING),
     "withdrawn": (
         lambda story: (story.ask(), story.post(story.link(RITA, "/r/"), action="withdraw")),
-        Standing.WITHDRAWN,
-        Show.NOTHING,
+        Status.WITHDRAWN,
+        StatusFilter.NOTHING,
     ),
     "withdrawn by a party": (
         lambda story: (story.ask(**ONE_OF_THEM), story.post(story.link(RITA, "/r/"), action="withdraw")),
-        Standing.WITHDRAWN,
-        Show.NOTHING,
+        Status.WITHDRAWN,
+        StatusFilter.NOTHING,
     ),
-    "introduced": (lambda story: story.introduce(), Standing.INTRODUCED, Show.INTRODUCED),
+    "introduced": (lambda story: story.introduce(), Status.INTRODUCED, StatusFilter.INTRODUCED),
     "unconfirmed": (
         lambda story: (story.introduce(), story.sweep(days=4), story.sweep(days=40)),
-        Standing.UNCONFIRMED,
-        Show.INTRODUCED,
+        Status.UNCONFIRMED,
+        StatusFilter.INTRODUCED,
     ),
-    "undelivered": (season.undelivered, Standing.UNDELIVERED, Show.NOTHING),
-    "came back": (come_back, Standing.INTRODUCED, Show.INTRODUCED),
+    "undelivered": (season.undelivered, Status.UNDELIVERED, StatusFilter.NOTHING),
+    "came back": (come_back, Status.INTRODUCED, StatusFilter.INTRODUCED),
     "came back, and over": (
         lambda story: (come_back(story), story.sweep(days=4), story.sweep(days=40)),
-        Standing.UNDELIVERED,
-        Show.NOTHING,
+        Status.UNDELIVERED,
+        StatusFilter.NOTHING,
     ),
     "confirmed": (
         lambda story: (
@@ -177,8 +177,8 @@ PLAYS: dict[str, tuple[Any, Standing, Show]] = {
             story.sweep(days=4),
             story.post(story.link(LINDA, "/f/"), answer="yes"),
         ),
-        Standing.CONFIRMED,
-        Show.REFERRALS,
+        Status.CONFIRMED,
+        StatusFilter.REFERRALS,
     ),
 }
 
@@ -190,14 +190,13 @@ def test_each_introduction_is_shown_by_exactly_one_filter(desk: Story, moment: s
     with desk.db.reading() as session:
         found = {
             show: [
-                line.standing
-                for line in overview.page(session, desk.settings, RITA, show, desk.clock()).lines
+                line.status for line in overview.page(session, desk.settings, RITA, show, desk.clock()).items
             ]
-            for show in Show
+            for show in StatusFilter
         }
     # Those that could not be reached are a part of those that are open.
-    shows = {shown, Show.ALL} | ({Show.UNREACHED} if stands is Standing.UNREACHED else set())
-    assert found == {show: [stands] if show in shows else [] for show in Show}
+    shows = {shown, StatusFilter.ALL} | ({StatusFilter.UNREACHED} if stands is Status.UNREACHED else set())
+    assert found == {show: [stands] if show in shows else [] for show in StatusFilter}
 
 
 def test_the_list_says_where_an_address_could_not_be_reached_until_it_is_corrected(desk: Story) -> None:
@@ -530,7 +529,7 @@ def test_a_copy_of_an_open_introduction_says_that_one_of_the_two_must_be_somebod
 ) -> None:
     play, stands, _ = PLAYS[moment]
     play(desk)
-    is_open = stands in (Standing.ASKED, Standing.UNREACHED) or moment == "withdrawn by a party"
+    is_open = stands in (Status.ASKED, Status.UNREACHED) or moment == "withdrawn by a party"
     hint = "You’re already asking these two."
     rita = enter(desk) if moment not in ("unverified", "lapsed") else desk.client
     assert (hint in page(rita, "/?copy=1")) == is_open

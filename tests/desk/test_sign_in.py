@@ -25,7 +25,7 @@ from service.store.db import Database
 from service.store.models import InboundMail, MailState, OutboxMail, SignIn
 from service.store.outbox import DELIVER
 from service.store.suppressions import suppress
-from service.views.site.visitors import local, operators_only, signed_in, visitor
+from service.views.site.auth import current_user, operator_required, safe_next, sign_in_required
 from tests.conftest import rows
 from tests.support.desk import ask_for_link, sign_in_for_tests
 from tests.support.smtp_server import FaultySmtp
@@ -47,9 +47,9 @@ def story(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Story
 
 
 def add_probes(app: Flask) -> None:
-    app.add_url_rule("/desk/page", "page", signed_in(lambda: render_template("error.html")))
-    app.add_url_rule("/desk/probe", "probe", signed_in(lambda: str(visitor())))
-    app.add_url_rule("/operator/probe", "operators", operators_only(lambda: str(visitor())))
+    app.add_url_rule("/desk/page", "page", sign_in_required(lambda: render_template("error.html")))
+    app.add_url_rule("/desk/probe", "probe", sign_in_required(lambda: str(current_user())))
+    app.add_url_rule("/operator/probe", "operators", operator_required(lambda: str(current_user())))
 
 
 @pytest.fixture
@@ -458,7 +458,7 @@ def test_somebody_who_is_no_operator_any_more_is_signed_out(
     ],
 )
 def test_a_sign_in_leads_only_to_pages_behind_it(asked: str, goes: str) -> None:
-    assert local(asked) == goes
+    assert safe_next(asked) == goes
 
 
 def test_a_sign_in_leads_to_the_page_that_was_wanted(desk: Story) -> None:

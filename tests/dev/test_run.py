@@ -32,7 +32,7 @@ from service.dev import CannotRun, mailbox
 from service.dev import children as children_of
 from service.dev import run as runner
 from service.lifecycle import ConsentState
-from service.settings.table import SettingsError, load
+from service.settings.environment import SettingsError, load
 from tests.support.inbound_mail import Listening, inbox
 from tests.support.processes import PATIENCE, eventually
 from tests.support.reaper import ended, ends_with_us
@@ -290,15 +290,15 @@ def test_the_form_has_the_protection_of_forms(at_home: Story) -> None:
 
 
 def test_with_nothing_given_everything_is_on_this_machine(tmp_path: Path) -> None:
-    todo = embedded.plan(clean_environ(DATA_DIR=str(tmp_path)), tmp_path / "scratch")
-    settings = load(embedded.with_secret(todo.environ, todo.data_dir))
+    plan = embedded.make_plan(clean_environ(DATA_DIR=str(tmp_path)), tmp_path / "scratch")
+    settings = load(embedded.with_secret(plan.environ, plan.data_dir))
     expected = {
         "EMBEDDED": True,
         "MAILBOX": True,
         "DATABASE_URL": f"sqlite:///{tmp_path}/twoyes.db",
         "REDIS_URL": f"redis+socket://{tmp_path}/scratch/redis.sock",
         "MAIL_SERVER": "127.0.0.1",
-        "MAIL_PORT": todo.mail_port,
+        "MAIL_PORT": plan.mail_port,
         "PUBLIC_URL": "http://127.0.0.1:8000",
         "HOLD_FOR": timedelta(seconds=10),
         "SUSPECT_WITHIN": timedelta(),
@@ -306,9 +306,9 @@ def test_with_nothing_given_everything_is_on_this_machine(tmp_path: Path) -> Non
         "INBOUND_HOST": "127.0.0.1",
     }
     assert settings.model_dump(include=set(expected)) == expected
-    assert settings.INBOUND_PORT not in (8025, todo.mail_port)
-    assert todo.environ["BIND"] == "127.0.0.1"
-    assert list(runner.services(todo)) == ["redis", "mailbox"]
+    assert settings.INBOUND_PORT not in (8025, plan.mail_port)
+    assert plan.environ["BIND"] == "127.0.0.1"
+    assert list(runner.services(plan)) == ["redis", "mailbox"]
 
 
 def test_every_setting_in_the_environment_wins(tmp_path: Path) -> None:
@@ -325,8 +325,8 @@ def test_every_setting_in_the_environment_wins(tmp_path: Path) -> None:
         "INBOUND_PORT": "2424",
         "SUSPECT_WITHIN": "5s",
     }
-    todo = embedded.plan(clean_environ(DATA_DIR=str(tmp_path), **given), tmp_path)
-    settings = load(embedded.with_secret(todo.environ, todo.data_dir))
+    plan = embedded.make_plan(clean_environ(DATA_DIR=str(tmp_path), **given), tmp_path)
+    settings = load(embedded.with_secret(plan.environ, plan.data_dir))
     expected = {
         "SECRET_KEY": "correct horse battery staple",
         "DATABASE_URL": "postgresql+psycopg://elsewhere/twoyes",
@@ -343,32 +343,34 @@ def test_every_setting_in_the_environment_wins(tmp_path: Path) -> None:
         "SUSPECT_WITHIN": timedelta(seconds=5),
     }
     assert settings.model_dump(include=set(expected)) == expected
-    assert runner.services(todo) == {}
+    assert runner.services(plan) == {}
     assert not (tmp_path / "secret_key").exists()
 
 
 def test_with_a_real_relay_no_mail_comes_from_a_domain_that_replies_cannot_find(tmp_path: Path) -> None:
-    todo = embedded.plan(clean_environ(DATA_DIR=str(tmp_path), MAIL_SERVER="relay.example.org"), tmp_path)
-    assert load(embedded.with_secret(todo.environ, todo.data_dir)).INBOUND_DOMAIN is None
+    plan = embedded.make_plan(
+        clean_environ(DATA_DIR=str(tmp_path), MAIL_SERVER="relay.example.org"), tmp_path
+    )
+    assert load(embedded.with_secret(plan.environ, plan.data_dir)).INBOUND_DOMAIN is None
 
 
 def test_every_command_finds_what_the_last_run_began_with(tmp_path: Path) -> None:
     given = clean_environ(DATA_DIR=str(tmp_path), PORT="8123", MAIL_PASSWORD="hush", SWEEP_EVERY="")
-    assert embedded.as_kept(given) == given
-    todo = embedded.plan(given, tmp_path / "scratch")
-    ran_with = embedded.with_secret(todo.environ, todo.data_dir)
-    embedded.keep(todo, ran_with, given)
-    found = load(embedded.as_kept(given))
+    assert embedded.with_last_run(given) == given
+    plan = embedded.make_plan(given, tmp_path / "scratch")
+    ran_with = embedded.with_secret(plan.environ, plan.data_dir)
+    embedded.save_run_settings(plan, ran_with, given)
+    found = load(embedded.with_last_run(given))
     assert found.model_dump(exclude={"SWEEP_EVERY"}) == load(ran_with).model_dump(exclude={"SWEEP_EVERY"})
-    in_another_shell = load(embedded.as_kept(clean_environ(DATA_DIR=str(tmp_path))))
+    in_another_shell = load(embedded.with_last_run(clean_environ(DATA_DIR=str(tmp_path))))
     assert in_another_shell.PUBLIC_URL == found.PUBLIC_URL == "http://127.0.0.1:8123"
-    kept = (tmp_path / embedded.KEPT).read_text()
+    kept = (tmp_path / embedded.RUN_SETTINGS).read_text()
     assert "hush" not in kept
     assert found.SECRET_KEY not in kept
     # Whoever names a database means another installation.
     elsewhere = {**given, "DATABASE_URL": "sqlite:///elsewhere.db"}
-    assert embedded.as_kept(elsewhere) == elsewhere
-    own = embedded.as_kept({**given, "SECRET_KEY": "correct horse battery staple"})
+    assert embedded.with_last_run(elsewhere) == elsewhere
+    own = embedded.with_last_run({**given, "SECRET_KEY": "correct horse battery staple"})
     assert load(own).SECRET_KEY == "correct horse battery staple"
 
 
@@ -376,8 +378,8 @@ def test_a_relative_data_directory_is_absolute_for_the_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    todo = embedded.plan(clean_environ(DATA_DIR="mine"), tmp_path)
-    assert todo.environ["DATA_DIR"] == str(tmp_path / "mine")
+    plan = embedded.make_plan(clean_environ(DATA_DIR="mine"), tmp_path)
+    assert plan.environ["DATA_DIR"] == str(tmp_path / "mine")
 
 
 def test_the_secret_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
@@ -491,7 +493,7 @@ def test_the_command_says_what_is_wrong_without_a_traceback(
 
 def test_a_setting_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="MAIL_PASSWORD_FILE"):
-        embedded.plan(clean_environ(MAIL_PASSWORD_FILE=str(tmp_path / "none")), tmp_path)
+        embedded.make_plan(clean_environ(MAIL_PASSWORD_FILE=str(tmp_path / "none")), tmp_path)
 
 
 # The children.
@@ -515,7 +517,7 @@ def test_a_child_that_ends_is_named_and_the_others_are_stopped(tmp_path: Path) -
 def test_a_child_that_does_not_listen_is_killed_with_what_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(children_of, "PATIENCE", 0.5)
+    monkeypatch.setattr(children_of, "STOP_TIMEOUT", 0.5)
     deaf = shell(
         tmp_path,
         "import signal, subprocess, pathlib, time\n"

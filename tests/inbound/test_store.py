@@ -14,7 +14,7 @@ from sqlalchemy import text
 from service.inbound import store as entry
 from service.inbound.store import FAILED, MAX_ATTEMPTS, Delivery, Receipt, Way, message_id
 from service.lifecycle import ConsentState
-from service.settings.table import load
+from service.settings.environment import load
 from tests.support.inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, HandClock, Story

@@ -15,7 +15,8 @@ from service.introductions.links import lock_consent, read_consent
 from service.introductions.requests import Party, Request
 from service.lifecycle import AlreadyLeft, Answer, ConsentState, MailKind, Order, Role, State
 from service.mail.tokens import Link
-from service.settings.table import Settings, load
+from service.settings.environment import load
+from service.settings.table import Settings
 from service.store.context import Context, writing
 from service.store.db import Database
 from service.store.models import Event, FirstWriter, Introduction, Need, OutboxMail, Sought

@@ -91,7 +91,7 @@ def test_the_moment_that_is_promised_counts_with_the_hold_that_is_kept(
     assert promised in said(story.client.get(story.link(RITA, "/r/")))
     with story.db.reading() as session:
         introduction = session.merge(story.introduction(), load=False)
-        due = overview.ahead(introduction, story.settings, story.clock())
+        due = overview.next_step(introduction, story.settings, story.clock())
     assert due is not None
     assert wording.moment(due.at, story.settings.TIMEZONE) == promised
     story.db.engine.dispose()

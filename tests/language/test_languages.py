@@ -18,7 +18,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from service.language.languages import CATALOGUES, LANGUAGES, direction, speaking
-from service.views.site.forms import RequestForm
+from service.views.requester.forms import RequestForm
 from tests.conftest import rows
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import FORM, LINDA, NATASHA, RITA, HandClock, Story

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from service.lifecycle import ConsentState, MailKind, Role
 from service.mail.addresses import NotOurs, Ours, Purpose, bare, read, signed
 from service.mail.tokens import BadLink, Tokens
-from service.settings.table import Settings, load
+from service.settings.environment import load
+from service.settings.table import Settings
 from service.store.models import Consent, Introduction, OutboxMail
 from tests.support.story import LINDA, NATASHA, RITA, SECRET, Story
 

@@ -17,7 +17,8 @@ from service.lifecycle import ConsentState, Envelope, MailKind, Order, Reason, R
 from service.mail.compose import compose, introduction_message, message_id
 from service.mail.render import preview
 from service.mail.tokens import Tokens
-from service.settings.table import Settings, load
+from service.settings.environment import load
+from service.settings.table import Settings
 from service.store.models import FirstWriter, Introduction, Need, OutboxMail, Sought
 from tests.support.flowed import unflowed
 from tests.support.story import LINDA, NATASHA, RITA, SECRET

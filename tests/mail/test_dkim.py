@@ -19,7 +19,8 @@ from nacl.signing import SigningKey, VerifyKey
 
 from service.lifecycle import MailKind, Role
 from service.mail.smtp import Kind, SmtpSession
-from service.settings.table import Settings, SettingsError, load
+from service.settings.environment import SettingsError, load
+from service.settings.table import Settings
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, SECRET, Story
 

@@ -25,7 +25,7 @@ from service.language.languages import LANGUAGES, speaking
 from service.lifecycle import MailKind
 from service.mail import render
 from service.mail.compose import UNSUBSCRIBABLE
-from service.settings.table import load
+from service.settings.environment import load
 from service.store.models import Introduction
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import SECRET

@@ -12,7 +12,8 @@ import pytest
 import trustme
 
 from service.mail.smtp import Kind, Outcome, SmtpSession
-from service.settings.table import Settings, load
+from service.settings.environment import load
+from service.settings.table import Settings
 from tests.support.smtp_server import (
     DROP,
     HANG,

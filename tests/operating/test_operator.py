@@ -164,7 +164,7 @@ def test_a_mail_that_nobody_needs_any_more_has_no_button_and_is_left_alone(story
 def test_mails_that_can_be_helped_are_not_crowded_out_by_those_that_nobody_needs(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator, "AT_ONCE", 2)
+    monkeypatch.setattr(operator, "MAX_ROWS", 2)
     story.ask(requester_email=RUTH)
     with story.db.transaction() as session:
         asked = session.scalars(select(OutboxMail).where(OutboxMail.kind == MailKind.ASK)).first()
@@ -177,7 +177,7 @@ def test_mails_that_can_be_helped_are_not_crowded_out_by_those_that_nobody_needs
     assert "1 more email can be sent again, but isn’t listed here." in page
     assert "3 failed emails are no longer needed." in page
     assert "not counted here" not in page
-    monkeypatch.setattr(records, "LOOKED_AT", 4)
+    monkeypatch.setattr(records, "MAX_MAILS_EXAMINED", 4)
     page = look(story)
     assert page.count("Send it again") == 1
     assert "2 older failed emails are not counted here." in page
@@ -202,7 +202,7 @@ def test_the_queue_is_counted_by_how_far_its_mails_are(story: Story) -> None:
         assert asked
         for round, state in enumerate(states, 10):
             mail = copy_of(asked, MailKind.ASK, round)
-            mail.state, mail.lease = state, "x" if state in records.TAKEN else None
+            mail.state, mail.lease = state, "x" if state in records.IN_DELIVERY else None
             session.add(mail)
     counted = "Emails waiting: 1. Being sent: 2. To be retried: 1. Unclear whether sent: 1."
     assert counted in look(story)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from service.settings.table import SettingsError, describe, format_duration, load, parse_duration
+from service.settings.environment import SettingsError, load
+from service.settings.table import describe
+from service.settings.values import format_duration, parse_duration
 from tests.support.story import SECRET
 
 GOOD = {"SECRET_KEY": SECRET, "DATABASE_URL": "sqlite:///x.db"}

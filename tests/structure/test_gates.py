@@ -40,7 +40,7 @@ VIOLATIONS = (
     ("time", OUTBOX, "NOW = 'select now()'", ": now"),
     ("time", OUTBOX, "DEFAULT = 'current_timestamp'", ": current_timestamp"),
     ("layers", "service/store/db.py", "from service.mail import compose", " -> service.mail.compose"),
-    ("layers", USE_CASE, "from service.views.site import common", " -> service.views.site.common"),
+    ("layers", USE_CASE, "from service.views.site import current", " -> service.views.site.current"),
     ("layers", "service/extras/__init__.py", "", "- service.extras\n"),
     ("layers", "service/extra.py", "", "- service.extra\n"),
     (

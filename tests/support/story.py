@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 
 from service import create_app
 from service.lifecycle import MailKind
-from service.settings.table import load
+from service.settings.environment import load
 from service.store import context
 from service.store.context import Context
 from service.store.db import Database
@@ -67,10 +67,12 @@ class HandClock:
 
 
 class Browser(FlaskClient):
-    """A client that reads a page to its end, so that a file which is served is closed."""
+    """A client that closes the files of an answer and of a question, whatever the test reads of them."""
 
     def open(self, *args: Any, buffered: bool = True, **how: Any) -> TestResponse:
-        return super().open(*args, buffered=buffered, **how)
+        response = super().open(*args, buffered=buffered, **how)
+        response.request.environ["wsgi.input"].close()
+        return response
 
 
 MorePages = Callable[[Flask], None]

@@ -11,7 +11,8 @@ from werkzeug.datastructures import MultiDict
 
 from service.lifecycle import Order, Role
 from service.store.models import FirstWriter, Need, Sought
-from service.views.site.forms import AnswerForm, RequestForm
+from service.views.party.forms import AnswerForm
+from service.views.requester.forms import RequestForm
 from tests.conftest import rows
 from tests.support.story import FORM, LINDA, NATASHA, RITA, Story
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.routing import Rule
 
-from service.settings.table import load
+from service.settings.environment import load
 from tests.conftest import rows
 from tests.support.desk import ask_for_link, sign_in_for_tests
 from tests.support.smtp_server import FaultySmtp

@@ -9,11 +9,12 @@ from service.desk import sign_in as desk
 from service.language.languages import gettext, spoken
 from service.mail.tokens import BadLink, Link, Tokens
 from service.store.models import SignIn
-from service.views.site.common import reading, writing
-from service.views.site.forms import SignInForm
+from service.views.site.auth import current_user, end_session, safe_next, sign_in_required, start_session
+from service.views.site.current import reading, writing
 from service.views.site.links import by_id, require
 from service.views.site.security import keep_out_of_caches
-from service.views.site.visitors import enter, leave, local, signed_in, visitor
+
+from .forms import SignInForm
 
 pages = Blueprint("desk", __name__)
 pages.before_request(keep_out_of_caches)
@@ -25,14 +26,14 @@ require(links, Tokens.read_sign_in, by_id(SignIn))
 
 @pages.get("/desk/sign-in")
 def sign_in() -> ResponseReturnValue:
-    if visitor():
-        return redirect(local(request.args.get("next", "")), 303)
-    return render_template("sign_in.html", form=SignInForm(), next=local(request.args.get("next", "")))
+    if current_user():
+        return redirect(safe_next(request.args.get("next", "")), 303)
+    return render_template("sign_in.html", form=SignInForm(), next=safe_next(request.args.get("next", "")))
 
 
 @pages.post("/desk/sign-in")
 def ask() -> ResponseReturnValue:
-    form, start = SignInForm(request.form), local(request.form.get("next", ""))
+    form, start = SignInForm(request.form), safe_next(request.form.get("next", ""))
     if not form.validate():
         return render_template("sign_in.html", form=form, next=start), 422
     with writing() as context:
@@ -57,19 +58,19 @@ def show(link: Link) -> ResponseReturnValue:
 def use(link: Link) -> ResponseReturnValue:
     with writing() as context:
         who = desk.sign_in(context, desk.lock(context, link))
-    return redirect(enter(who), 303)
+    return redirect(start_session(who), 303)
 
 
 @pages.post("/desk/sign-out")
 def sign_out() -> ResponseReturnValue:
-    leave()
+    end_session()
     return redirect(url_for("desk.sign_in"), 303)
 
 
 @pages.post("/desk/end-all")
-@signed_in
+@sign_in_required
 def end_all() -> ResponseReturnValue:
-    who = visitor()
+    who = current_user()
     if who:
         with writing() as context:
             desk.end_all(context, who.address)
@@ -83,9 +84,9 @@ def incomplete(_: BadLink) -> ResponseReturnValue:
 
 @links.errorhandler(desk.LinkUsed)
 def used(_: desk.LinkUsed) -> ResponseReturnValue:
-    if visitor():
+    if current_user():
         # A button pressed twice: the first press did it.
-        return redirect(local(""), 303)
+        return redirect(safe_next(""), 303)
     return _over(gettext("This link has already been used.")), 410
 
 
@@ -96,4 +97,4 @@ def lapsed(_: desk.LinkLapsed) -> ResponseReturnValue:
 
 def _over(headline: str) -> str:
     """Show what happened to a link, and the form to get another one."""
-    return render_template("sign_in.html", form=SignInForm(), next=local(""), headline=headline)
+    return render_template("sign_in.html", form=SignInForm(), next=safe_next(""), headline=headline)

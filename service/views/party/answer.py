@@ -13,15 +13,16 @@ from service.lifecycle import Answer, ConsentState, Envelope, MailKind
 from service.mail.masked import introduction_before
 from service.mail.render import language_of
 from service.mail.tokens import Link, Tokens
-from service.settings.timing import introduced_by
+from service.settings.timing import introduction_deadline
 from service.store.context import Context
 from service.store.models import Consent, Introduction
 from service.store.suppressions import is_suppressed
-from service.views.site import links, speech
-from service.views.site.common import moment, reading, settings, writing
-from service.views.site.forms import AnswerForm
+from service.views.site import links, locale
+from service.views.site.current import reading, settings, writing
+from service.views.site.filters import moment
 
 from . import wishing
+from .forms import AnswerForm
 
 pages = Blueprint("answer", __name__)
 links.require(pages, Tokens.read_answer, links.by_id(Consent))
@@ -85,39 +86,39 @@ def later(link: Link) -> ResponseReturnValue:
 def language(link: Link) -> ResponseReturnValue:
     with writing() as context:
         consent = lock_consent(context.session, link)
-        requests.choose_language(consent.introduction, consent.side, speech.chosen())
+        requests.choose_language(consent.introduction, consent.side, locale.posted_language())
     return redirect(url_for("answer.show", lang=None), 303)
 
 
 def _page(context: Context, consent: Consent, form: AnswerForm) -> str:
     introduction = consent.introduction
     closes_at = introduction.closes_at
-    left_alone = _left_alone(context.session, consent)
-    waits = not left_alone and answers.may_ask_later(context, consent)
+    suppressed_for = _suppressed_for(context.session, consent)
+    may_ask_later = not suppressed_for and answers.may_ask_later(context, consent)
     return render_template(
         "answer.html",
         form=form,
         you=consent,
         other=introduction.other(consent.side),
         case=introduction,
-        words=wording.consent_words(introduction, consent.side),
+        consent_words=wording.consent_words(introduction, consent.side),
         has_need=wording.is_asked_about_need(introduction, consent.side),
         is_open=introduction.to_case().is_open and _may_answer(consent),
-        letter=introduction_before(introduction, consent.side, settings()),
-        letter_language=language_of(introduction, MailKind.INTRODUCTION, consent.side),
+        preview=introduction_before(introduction, consent.side, settings()),
+        preview_language=language_of(introduction, MailKind.INTRODUCTION, consent.side),
         offered=wishing.offered(introduction, consent.side),
-        left_alone=left_alone,
-        later=answers.moments_for_later(context, consent) if waits else (),
-        written_again=moment(consent.remind_at) if waits and consent.remind_at else "",
-        asked_again=_is_asked_again(consent),
+        suppressed_for=suppressed_for,
+        remind_choices=answers.moments_for_later(context, consent) if may_ask_later else (),
+        reminded_at=moment(consent.remind_at) if may_ask_later and consent.remind_at else "",
+        is_asked_again=_is_asked_again(consent),
         answered=consent.state in (ConsentState.YES, ConsentState.NO),
-        arrived=_how_it_arrived(introduction, consent),
+        delivery=_delivery(introduction, consent),
         closes=moment(closes_at) if closes_at else "",
-        introduced_by=moment(introduced_by(closes_at, settings())) if closes_at else "",
+        introduction_deadline=moment(introduction_deadline(closes_at, settings())) if closes_at else "",
     )
 
 
-def _left_alone(session: Session, you: Consent) -> str:
+def _suppressed_for(session: Session, you: Consent) -> str:
     """Tell by whom this address is not written to any more: "everyone", "requester", or nobody."""
     if is_suppressed(session, you.email):
         return "everyone"
@@ -130,7 +131,7 @@ def _is_asked_again(you: Consent) -> bool:
     return you.state is ConsentState.ASKED and you.suspects > 0 and you.touched_at is not None
 
 
-def _how_it_arrived(introduction: Introduction, you: Consent) -> str:
+def _delivery(introduction: Introduction, you: Consent) -> str:
     """Tell what became of this side's copy of an introduction that has left, in a word of the page."""
     failed = [side for side in introduction.consents if side.envelope is Envelope.FAILED]
     if len(failed) == len(introduction.consents):

@@ -10,7 +10,7 @@ from service.introductions.links import lock_consent, read_consent
 from service.mail.tokens import Link, Tokens
 from service.store.models import Consent
 from service.views.site import links
-from service.views.site.common import reading, writing
+from service.views.site.current import reading, writing
 
 pages = Blueprint("follow_up", __name__)
 links.require(pages, Tokens.read_follow_up, links.by_id(Consent))

@@ -10,7 +10,7 @@ from service.introductions.links import lock_mail, read_mail
 from service.introductions.wishes import Wish
 from service.mail.tokens import Tokens
 from service.views.site import links
-from service.views.site.common import reading, writing
+from service.views.site.current import reading, writing
 
 from . import wishing
 

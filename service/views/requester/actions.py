@@ -11,16 +11,18 @@ from flask import request
 
 from service import lifecycle
 from service.desk import overview
-from service.desk.overview import Standing
+from service.desk.overview import Status
 from service.introductions import quotas, requests
 from service.language import wording
 from service.language.languages import gettext
 from service.lifecycle import NEVER, AlreadyVerified, CaseClosed, ConsentState, NoReminder, Role
-from service.settings.timing import introduced_by
+from service.settings.timing import introduction_deadline
 from service.store.context import Context
 from service.store.models import Consent, Introduction
-from service.views.site.common import moment, writing
-from service.views.site.forms import CorrectionForm
+from service.views.site.current import writing
+from service.views.site.filters import moment
+
+from .forms import CorrectionForm
 
 Lock = Callable[[Context], Introduction]
 """How a page locks its introduction: behind the requester's link, or by its number at their desk."""
@@ -49,7 +51,7 @@ def remind(lock: Lock) -> None:
 
 
 def correct(lock: Lock) -> CorrectionForm | None:
-    """Correct an address as the form says; answers with the form where something is wrong with it."""
+    """Correct an address as the form says; return the form where something is wrong with it."""
     form = CorrectionForm(request.form)
     if not form.validate():
         return form
@@ -59,36 +61,35 @@ def correct(lock: Lock) -> CorrectionForm | None:
             quotas.lock(context.session)
             requests.correct(context, lock(context), side, email)
     except requests.SameAddress:
-        form.complain(gettext("This address is already part of this introduction. Please use another one."))
+        form.add_error(gettext("This address is already part of this introduction. Please use another one."))
         return form
     except quotas.CannotBeAsked:
-        form.complain(
+        form.add_error(
             gettext("This address can’t be asked right now. We can’t say more; nothing new was sent.")
         )
         return form
     return None
 
 
-def facts(context: Context, introduction: Introduction, form: CorrectionForm) -> dict[str, Any]:
-    """Gather what the templates tell; before the introduction is sent, it depends on no single answer."""
+def template_variables(context: Context, introduction: Introduction, form: CorrectionForm) -> dict[str, Any]:
+    """Return what the templates tell of an introduction: before it is sent, never a single answer."""
     closes_at = introduction.closes_at
-    stands = overview.standing(introduction)
+    status = overview.status(introduction)
     is_open = introduction.to_case().is_open
-    ahead = overview.ahead(introduction, context.settings, context.now)
+    noes = overview.disclosed_noes(context.session, introduction)
+    next_step = overview.next_step(introduction, context.settings, context.now)
     return {
         "form": form,
         "case": introduction,
-        "stands": stands,
-        "may_withdraw": stands is Standing.UNVERIFIED or (stands is not Standing.WITHDRAWN and is_open),
+        "status": status,
+        "may_withdraw": status is Status.UNVERIFIED or (status is not Status.WITHDRAWN and is_open),
         "never_again": _never_again(introduction),
-        "is_late": ahead is not None and ahead.is_late,
-        "told_noes": {
-            lifecycle.who_about(mail.round) for mail in overview.told_noes(context.session, introduction)
-        },
-        "lost": overview.lost(introduction),
+        "is_late": next_step is not None and next_step.is_late,
+        "disclosed_noes": {lifecycle.who_about(mail.round) for mail in noes},
+        "unreached": overview.unreached_names(introduction),
         "correctable": _correctable(introduction, context.now),
         "closes": moment(closes_at) if closes_at else "",
-        "known_by": moment(introduced_by(closes_at, context.settings)) if closes_at else "",
+        "settled_by": moment(introduction_deadline(closes_at, context.settings)) if closes_at else "",
         "lapses": moment(introduction.created_at + context.settings.VERIFY_WITHIN),
         "order_line": wording.order_line(introduction),
     }

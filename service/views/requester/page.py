@@ -13,11 +13,11 @@ from service.lifecycle import Role
 from service.mail.tokens import Link, Tokens
 from service.store.context import Context
 from service.store.models import Introduction
-from service.views.site import links, speech
-from service.views.site.common import reading, writing
-from service.views.site.forms import CorrectionForm
+from service.views.site import links, locale
+from service.views.site.current import reading, writing
 
 from . import actions
+from .forms import CorrectionForm
 
 pages = Blueprint("requester", __name__)
 links.require(pages, Tokens.read_requester, links.by_id(Introduction))
@@ -47,14 +47,14 @@ def act(link: Link) -> ResponseReturnValue:
 @pages.post("/r/<token>/language")
 def language(link: Link) -> ResponseReturnValue:
     with writing() as context:
-        requests.choose_language(_lock(context, link), Role.REQUESTER, speech.chosen())
+        requests.choose_language(_lock(context, link), Role.REQUESTER, locale.posted_language())
     return redirect(url_for("requester.show", lang=None), 303)
 
 
 def _page(link: Link, form: CorrectionForm) -> str:
     with reading() as context:
         introduction = read_introduction(context.session, link)
-        return render_template("requester.html", **actions.facts(context, introduction, form))
+        return render_template("requester.html", **actions.template_variables(context, introduction, form))
 
 
 def _lock(context: Context, link: Link) -> Introduction:

@@ -12,11 +12,12 @@ from service.language.languages import gettext
 from service.lifecycle import MailKind, Role
 from service.mail.render import Preview, preview
 from service.store.models import Introduction
-from service.views.site.common import now, reading, settings, writing
+from service.views.site.auth import current_user
+from service.views.site.current import now, reading, settings, writing
 from service.views.site.errors import EXPIRED
-from service.views.site.forms import RequestForm
 from service.views.site.security import keep_out_of_caches
-from service.views.site.visitors import visitor
+
+from .forms import RequestForm
 
 pages = Blueprint("request", __name__)
 
@@ -48,16 +49,16 @@ def requested() -> ResponseReturnValue:
 
 @pages.errorhandler(CSRFError)
 def expired(_: CSRFError) -> ResponseReturnValue:
-    """Show the form again, with everything typed kept."""
+    """Show the form once more, with everything typed kept."""
     return render_template("request.html", form=RequestForm(request.form), message=EXPIRED), 400
 
 
 def _to_copy(id: int) -> Introduction | None:
     """Find an introduction for whoever asked for it; for everybody else there is none."""
     keep_out_of_caches()
-    who = visitor()
+    user = current_user()
     with reading() as context:
-        return overview.find(context.session, id, who.address) if who else None
+        return overview.find(context.session, id, user.address) if user else None
 
 
 def _send(form: RequestForm) -> ResponseReturnValue:

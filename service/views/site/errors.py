@@ -1,4 +1,4 @@
-"""What went another way than hoped: each refusal has a page that says what happened and what to do next."""
+"""The error pages: each says what happened and what to do next."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from service.introductions.quotas import CannotBeAsked
 from service.language.languages import lazy_gettext
 from service.mail.tokens import BadLink
 
+from .locale import parent_page
 from .security import is_private
-from .speech import page_of
 
 Page = tuple[int, str, str]
-"""Status, headline, and what to do next."""
+"""HTTP status, headline, and what to do next."""
 
-PAGES: dict[type[Exception], Page] = {
+REFUSAL_PAGES: dict[type[Exception], Page] = {
     BadLink: (
         404,
         lazy_gettext("This link is incomplete."),
@@ -109,7 +109,7 @@ PAGES: dict[type[Exception], Page] = {
     ),
 }
 
-HTTP: dict[int, tuple[str, str]] = {
+HTTP_PAGES: dict[int, tuple[str, str]] = {
     404: (
         lazy_gettext("There’s no page here."),
         lazy_gettext("If you followed a link from us, please open it again from the email."),
@@ -128,10 +128,11 @@ HTTP: dict[int, tuple[str, str]] = {
     ),
 }
 EXPIRED = lazy_gettext("Please press the button again: the page had been open for too long.")
-OTHERWISE = lazy_gettext("That didn’t work."), lazy_gettext("Please go back and try again.")
+DEFAULT_PAGE = lazy_gettext("That didn’t work."), lazy_gettext("Please go back and try again.")
 
 
-def register(app: Flask) -> None:
+def init_app(app: Flask) -> None:
+    """Add the pages of refusals and of HTTP errors to an application."""
     for refusal in (BadLink, LinkReplaced, CannotBeAsked, NeverAgain, lifecycle.Refused):
         app.register_error_handler(refusal, _refused)
     app.register_error_handler(CSRFError, _expired)
@@ -139,15 +140,17 @@ def register(app: Flask) -> None:
 
 
 def _refused(refusal: Exception) -> ResponseReturnValue:
-    status, headline, next_step = next(PAGES[kind] for kind in type(refusal).mro() if kind in PAGES)
+    status, headline, next_step = next(
+        REFUSAL_PAGES[kind] for kind in type(refusal).mro() if kind in REFUSAL_PAGES
+    )
     # Only a link that was good may be offered again.
     is_good = isinstance(refusal, lifecycle.Refused | CannotBeAsked | NeverAgain)
     return render_template("error.html", headline=headline, next_step=next_step, is_good=is_good), status
 
 
 def _expired(_: CSRFError) -> ResponseReturnValue:
-    """Ask once more where the form was open in a browser that keeps no cookies, or keeps them no longer."""
-    _, next_step = HTTP[405]
+    """Answer a form that was open in a browser that keeps no cookies, or keeps them no longer."""
+    _, next_step = HTTP_PAGES[405]
     return render_template("error.html", headline=EXPIRED, next_step=next_step, is_good=False), 400
 
 
@@ -157,8 +160,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return error
     if status == 405 and request.method == "GET" and is_private():
         # What a button behind a link came to has its address in the browser: a reload looks at the page.
-        return redirect(page_of(request.path), 303)
-    headline, next_step = HTTP.get(status, OTHERWISE)
+        return redirect(parent_page(request.path), 303)
+    headline, next_step = HTTP_PAGES.get(status, DEFAULT_PAGE)
     page = render_template("error.html", headline=headline, next_step=next_step, is_good=False)
     headers = [(name, value) for name, value in error.get_headers() if name in ("Allow", "Retry-After")]
     return page, status, headers

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from service.mail.tokens import Link, Tokens
 
-from . import speech
-from .common import database, settings
+from . import locale
+from .current import database, settings
 
 Read = Callable[[Tokens, str], Any]
-Find = Callable[[Session, Any], speech.Addressed | None]
+Find = Callable[[Session, Any], locale.Reader | None]
 
 
 def require(pages: Blueprint, read: Read, find: Find) -> None:
@@ -32,7 +32,7 @@ def require(pages: Blueprint, read: Read, find: Find) -> None:
         g.token = values.pop("token")
         values["link"] = read(Tokens(settings().secret_keys), g.token)
         with database().reading() as session:
-            speech.speak_to(find(session, values["link"]))
+            locale.use_language_of(find(session, values["link"]))
 
     @pages.url_defaults
     def keep_token(_: str, values: dict[str, Any]) -> None:
