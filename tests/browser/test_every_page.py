@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.support.story import Story
 
+from .fonts import in_each_font
 from .site import PHONE, visiting
 from .walk import walk
 
@@ -57,6 +58,7 @@ def _in_short(violation: Any) -> tuple[str, list[str]]:
     return violation["id"], [node["html"] for node in violation["nodes"]]
 
 
+@in_each_font
 def test_every_control_of_every_page_is_reached_by_tab_and_seen_to_be(page: Page, story: Story) -> None:
     for name in walk(page, story):
         missed = set(range(len(controls := page.evaluate(CONTROLS))))
@@ -76,6 +78,7 @@ def test_every_control_of_every_page_is_reached_by_tab_and_seen_to_be(page: Page
 
 # English, and the two languages with the longest words.
 @pytest.mark.parametrize("language", ["en", "de", "fr"])
+@in_each_font
 def test_no_page_scrolls_sideways_on_a_phone_or_at_twice_the_size(
     chromium: Browser, story: Story, language: str
 ) -> None:
