@@ -32,7 +32,7 @@ from service.store.db import Database, missing_file
 from service.store.db import migrate as migrate_database
 
 from .dev import KEPT, CannotRun, as_kept
-from .inbound import listener, pipe
+from .inbound import listener
 from .introductions import wishes
 from .operating import dns as dns_records
 from .operating import records
@@ -251,36 +251,13 @@ def retry(mail_id: int) -> None:
 
 @main.command()
 def listen() -> None:
-    """Take mail in by SMTP or LMTP on INBOUND_HOST and INBOUND_PORT."""
+    """Take mail in by LMTP on INBOUND_HOST and INBOUND_PORT."""
     settings = _settings()
     try:
         listener.listen(Database(settings.DATABASE_URL, Nudger(settings)), settings, utc_now)
     except OSError as error:
         where = f"{settings.INBOUND_HOST}:{settings.INBOUND_PORT}"
         raise CannotRun(f"Cannot listen on {where}, see INBOUND_PORT: {error.strerror}.") from None
-
-
-@main.command()
-@click.option("--sender", help="The envelope sender; read from the mail where it is not given.")
-@click.option("--recipient", "recipients", multiple=True, help="An envelope recipient; may be repeated.")
-@click.pass_context
-def inbound(context: click.Context, sender: str | None, recipients: tuple[str, ...]) -> None:
-    """Take in the mail on standard input, for the pipe transport of a mail server.
-
-    The exit codes are those of sysexits: 0 taken, 67 no such address, 65 too large, 75 try again later, 78
-    wrong settings.
-    """
-    try:
-        settings = _settings()
-        db = Database(settings.DATABASE_URL, Nudger(settings))
-    except SettingsError as error:
-        click.echo(str(error).splitlines()[0], err=True)
-        context.exit(pipe.Exit.CONFIG)
-    raw = sys.stdin.buffer.read(settings.INBOUND_MAX_SIZE + 1)
-    code, sentence = pipe.take(db, settings, raw, sender, recipients, utc_now)
-    if sentence:
-        click.echo(sentence, err=True)
-    context.exit(code)
 
 
 @main.group(invoke_without_command=True)

@@ -7,24 +7,24 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import dkim
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from honcho.environ import parse_procfile
 from sqlalchemy import update
 
 from service.cli import main
+from service.inbound.store import Delivery, Way, receive
 from service.introductions import wishes
-from service.lifecycle import ConsentState, MailKind, Role, State
+from service.lifecycle import MailKind, Role, State
 from service.mail.signing import sign
 from service.operating.dns import rsa_public_key
 from service.settings.table import describe, load
 from service.store.models import InboundMail, MailState
 from tests.mail.test_dkim import BOTH, PEM, RSA
-from tests.support.inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
+from tests.support.inbound_mail import DOMAIN, POSTMASTER, asked, mail
 from tests.support.smtp_server import DROP, FaultySmtp
 from tests.support.story import LINDA, NATASHA, HandClock, Story
 
@@ -162,74 +162,17 @@ def with_domain(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
     environ["INBOUND_DOMAIN"] = DOMAIN
 
 
-def bring(runner: CliRunner, raw: bytes, *arguments: str, **env: str) -> Result:
-    return runner.invoke(main, ["inbound", *arguments], input=raw, env=env)
-
-
-@pytest.mark.usefixtures("with_domain")
-def test_an_answer_by_pipe_is_an_answer(story: Story, runner: CliRunner) -> None:
-    address = asked(story)
-    for _ in range(2):
-        taken = bring(runner, mail("Yes", To=address), "--sender", LINDA, "--recipient", address)
-        assert (taken.exit_code, taken.output) == (0, "")
-    (row,) = inbox(story.db)
-    assert (row.raw, row.sender, row.recipient, row.way) == (mail("Yes", To=address), LINDA, address, "pipe")
-    story.sweep()
-    assert story.consent(LINDA).state is ConsentState.YES
-
-
-@pytest.mark.usefixtures("with_domain")
-def test_several_recipients_may_be_named_and_a_sender_may_be_empty(story: Story, runner: CliRunner) -> None:
-    abuse = f"abuse@{DOMAIN}"
-    named = ("--sender", "", "--recipient", POSTMASTER, "--recipient", abuse, "--recipient", LINDA)
-    assert bring(runner, mail(Return_Path=LINDA), *named).exit_code == 0
-    assert [(row.sender, row.recipient) for row in inbox(story.db)] == [("<>", POSTMASTER), ("<>", abuse)]
-
-
-@pytest.mark.usefixtures("with_domain")
-@pytest.mark.parametrize("header", ["Delivered_To", "X_Original_To", "X_Envelope_To"])
-def test_without_a_recipient_the_mail_says_it(story: Story, runner: CliRunner, header: str) -> None:
-    headers: dict[str, Any] = {header: POSTMASTER}
-    raw = mail(Return_Path=f"<{LINDA}>", To=f"abuse@{DOMAIN}", **headers)
-    assert bring(runner, raw).exit_code == 0
-    addressed = mail(number=2, Cc=f"Rita <rita@quill.test>, Us <{POSTMASTER}>", Delivered_To=LINDA)
-    assert bring(runner, addressed).exit_code == 0
-    assert [(row.sender, row.recipient) for row in inbox(story.db)] == [(LINDA, POSTMASTER), ("", POSTMASTER)]
-
-
-@pytest.mark.usefixtures("with_domain")
-@pytest.mark.parametrize(
-    ("code", "words", "env"),
-    [
-        (67, "no such address", {"recipient": LINDA}),
-        (67, "no such address", {"recipient": ""}),
-        (65, "too large", {"INBOUND_MAX_SIZE": "65536"}),
-        (75, "too many mails", {"INBOUND_PER_HOUR": "1"}),
-        (75, "database cannot be used", {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}),
-        (78, "INBOUND_DOMAIN", {"INBOUND_DOMAIN": ""}),
-        (78, "SECRET_KEY", {"SECRET_KEY": "short"}),
-        (78, "URL", {"DATABASE_URL": "nonsense"}),
-    ],
-)
-def test_the_exit_code_tells_a_mail_server_what_to_do(
-    story: Story, runner: CliRunner, code: int, words: str, env: dict[str, str]
-) -> None:
-    assert bring(runner, mail(number=9), "--recipient", POSTMASTER).exit_code == 0
-    recipient = env.get("recipient", POSTMASTER)
-    settings = {name: value for name, value in env.items() if name != "recipient"}
-    refused = bring(runner, mail("x" * 65536), *(["--recipient", recipient] if recipient else []), **settings)
-    assert refused.exit_code == code
-    assert words in refused.stderr
-    assert len(refused.output.splitlines()) == 1
-    assert len(inbox(story.db)) == 1
+def bring(story: Story, raw: bytes, recipient: str) -> None:
+    """A mail arrives, and waits to be read."""
+    receive(story.db, story.settings, Delivery(raw, LINDA, recipient, Way.LMTP), story.clock())
 
 
 @pytest.mark.usefixtures("with_domain")
 def test_what_arrived_is_listed_without_tokens_and_senders(story: Story, runner: CliRunner) -> None:
     address = asked(story)
-    bring(runner, mail("Yes", To=address), "--recipient", address)
+    bring(story, mail("Yes", To=address), address)
     story.sweep()
-    bring(runner, mail(number=2), "--recipient", POSTMASTER)
+    bring(story, mail(number=2), POSTMASTER)
     listed = runner.invoke(main, ["received"]).output
     raw = runner.invoke(main, ["received", "--json"]).output
     for output in (listed, raw):
@@ -238,7 +181,7 @@ def test_what_arrived_is_listed_without_tokens_and_senders(story: Story, runner:
     assert "answered yes" in listed
     newest, oldest = json.loads(raw)
     assert (newest["attempts"], oldest["attempts"]) == (0, 1)
-    assert (newest["for"], newest["outcome"], newest["way"]) == ("postmaster", "waiting", "pipe")
+    assert (newest["for"], newest["outcome"], newest["way"]) == ("postmaster", "waiting", "lmtp")
     assert (oldest["for"], oldest["outcome"], oldest["id"]) == ("intro", "answered yes", 1)
     assert len(json.loads(runner.invoke(main, ["received", "--json", "--limit", "1"]).output)) == 1
 
@@ -246,7 +189,7 @@ def test_what_arrived_is_listed_without_tokens_and_senders(story: Story, runner:
 @pytest.mark.usefixtures("with_domain")
 def test_a_mail_is_printed_as_it_arrived_while_it_is_kept(story: Story, runner: CliRunner) -> None:
     raw = mail("Please take \x1b[2J me off your list. \xe9", number=2)
-    bring(runner, raw, "--recipient", POSTMASTER)
+    bring(story, raw, POSTMASTER)
     assert runner.invoke(main, ["received", "show", "1"]).stdout_bytes == raw
     with story.db.transaction() as session:
         session.execute(update(InboundMail).values(raw=None))
@@ -295,11 +238,9 @@ def test_no_name_of_a_setting_is_cut_at_eighty_columns(
 
 
 @pytest.mark.usefixtures("with_domain")
-def test_a_mail_that_waits_is_as_old_as_healthz_says(story: Story, runner: CliRunner) -> None:
+def test_a_mail_that_waits_is_as_old_as_healthz_says(story: Story) -> None:
     assert story.client.get("/healthz").json["oldest_inbound_mail"] is None  # type: ignore[index]
-    bring(runner, mail(), "--recipient", POSTMASTER)
-    with story.db.transaction() as session:
-        session.execute(update(InboundMail).values(received_at=story.clock()))
+    bring(story, mail(), POSTMASTER)
     story.clock.advance(seconds=90)
     assert story.client.get("/healthz").json["oldest_inbound_mail"] == 90  # type: ignore[index]
     story.sweep()
@@ -308,9 +249,9 @@ def test_a_mail_that_waits_is_as_old_as_healthz_says(story: Story, runner: CliRu
 
 def test_a_report_stands_until_it_is_dismissed(story: Story, runner: CliRunner) -> None:
     story.ask()
-    with story.db.transaction() as session:
-        introduction = session.merge(story.introduction(), load=False)
-        wishes.report(session, story.settings, introduction, Role.A, LINDA, story.clock())
+    with story.writing() as context:
+        introduction = context.session.merge(story.introduction(), load=False)
+        wishes.report(context, introduction, Role.A, LINDA)
     listed = runner.invoke(main, ["reports"]).output
     assert " 1 " in listed
     assert "rita@quill.test" in listed

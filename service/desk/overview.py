@@ -18,7 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from service.lifecycle import ConsentState, Envelope, MailKind, Reason, State, ledger
 from service.settings.table import Settings
 from service.settings.timing import introduced_by
-from service.store.db import in_small_letters
+from service.store.db import InSmallLetters
 from service.store.models import Consent, Introduction, MailState, OutboxMail, canonical
 
 PER_PAGE = 20
@@ -268,7 +268,7 @@ def _holds_word(word: str) -> ColumnElement[bool]:
 
 def _contains(text: InstrumentedAttribute[str], word: str) -> ColumnElement[bool]:
     # SQLAlchemy's own icontains() is blind to capital letters of ASCII only, on SQLite.
-    return in_small_letters(text).contains(word.lower(), autoescape=True)
+    return InSmallLetters(text).contains(word.lower(), autoescape=True)
 
 
 # --- One introduction -----------------------------------------------------------------------------

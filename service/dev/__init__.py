@@ -88,7 +88,7 @@ def _defaults(data_dir: Path, redis_socket: Path | None, mail_port: int | None) 
         values |= {"MAIL_SERVER": LOOPBACK, "MAIL_PORT": str(mail_port), "MAILBOX": "1"}
         # Only here: from a real relay, nobody's reply would find its way back to this domain.
         values["INBOUND_DOMAIN"] = "localhost"
-    return values | {"INBOUND_PROTOCOL": "smtp", "INBOUND_PORT": str(free_port())}
+    return values | {"INBOUND_PORT": str(free_port())}
 
 
 def with_secret(environ: Mapping[str, str], data_dir: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
+from typing import Self
 
 import click
 from honcho.colour import get_colours
@@ -45,7 +46,7 @@ class Children:
         self._colours = get_colours()
         self._signals = 0
 
-    def __enter__(self) -> Children:
+    def __enter__(self) -> Self:
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
         # This one comes when the terminal is closed; the children, in sessions of their own, would
@@ -64,7 +65,7 @@ class Children:
         """Start a Procfile line; does nothing once a signal came."""
         if self._signals:
             return
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S602 (a line of the Procfile is written for a shell)
             # Without `exec` some shells stay in front of the command and take its signals.
             f"exec {line}",
             shell=True,

@@ -113,7 +113,7 @@ def read(folder: Path) -> list[CaughtMail]:
 
 
 def find(folder: Path, key: str) -> CaughtMail | None:
-    """The mail of this key, or None. A key is only ever looked up, so it may come from a URL."""
+    """Return the mail of this key, or None. A key is only ever looked up, so it may come from a URL."""
     maildir = _open(folder)
     return _get(maildir, key) if maildir is not None else None
 

@@ -61,8 +61,8 @@ def names() -> list[str]:
 
 def find(name: str) -> str:
     """The name of a sample, given that or a kind, whose first it is then. Raises NoSuchSample."""
-    for known in SAMPLES:
-        if name in (known, SAMPLES[known].kind):
+    for known, sample in SAMPLES.items():
+        if name in (known, sample.kind):
             return known
     raise NoSuchSample(f"There is no sample {name!r}. There are: {', '.join(SAMPLES)}.")
 

@@ -123,8 +123,8 @@ def _inbound(settings: Settings) -> str:
     if settings.INBOUND_SECRET:
         return f"for {settings.INBOUND_DOMAIN}: nothing listens at {where}, {webhook}"
     raise Ailment(
-        f"for {settings.INBOUND_DOMAIN}: twoyes listen is not running at {where}; start it, "
-        "unless all mail comes by twoyes inbound"
+        f"for {settings.INBOUND_DOMAIN}: twoyes listen is not running at {where}; start it, or set "
+        "INBOUND_SECRET for a provider's webhook"
     )
 
 

@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, defer, selectinload
 
 from service.delivery.deliver import may_be_retried
-from service.inbound.handling import Effect
+from service.inbound.effects import Effect
 from service.inbound.store import FAILED
 from service.introductions.quotas import OPEN, requests_per_day
 from service.settings.table import Settings
+from service.store.context import Context
 from service.store.models import (
     InboundMail,
     Installation,
@@ -200,7 +201,7 @@ def loads(session: Session, settings: Settings, now: datetime) -> list[Load]:
     standing = select(Report.requester_address, func.count()).where(Report.dismissed_at.is_(None))
     reports = _counts(session, standing.group_by(Report.requester_address))
     allowed = dict.fromkeys(recent, settings.VERIFICATIONS_PER_DAY)
-    allowed |= {who: requests_per_day(session, settings, who, now) for who in reports}
+    allowed |= {who: requests_per_day(Context(session, settings, now), who) for who in reports}
     near = [who for who in allowed if who in reports or recent[who] >= allowed[who] - 1]
     still = _requests(session, Introduction.state.in_(OPEN), Introduction.requester_address.in_(near))
     found = [

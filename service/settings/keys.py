@@ -11,9 +11,9 @@ SHORTEST_RSA = 1024
 
 
 def rsa_key(text: str) -> str:
-    """The PEM text of an RSA key that can sign; a ValueError says what is wrong with any other.
+    r"""Check the PEM text of an RSA key that is to sign; a ValueError says what is wrong with it.
 
-    Line ends may be written as ``\\n``, because an environment file cannot hold them.
+    Line ends may be written as ``\n``, because an environment file cannot hold them.
     """
     pem = text.replace("\\n", "\n").replace("\r\n", "\n").strip()
     bits = _rsa_bits(pem)
@@ -39,7 +39,7 @@ def _rsa_bits(pem: str) -> int:
     """The length of an RSA key, or 0 for what is none."""
     try:
         key = parse_pem_private_key(pem.encode())
-    except Exception:
+    except Exception:  # noqa: BLE001
         # dkimpy's parser expects a key; what else it is given, it fails at in many ways.
         return 0
     modulus: int = key["modulus"]

@@ -48,7 +48,7 @@ def parse_duration(text: Any) -> timedelta:
     """Read a duration such as ``14d``, ``6h``, ``10m`` or ``2s``; anything else is a ValueError."""
     if isinstance(text, timedelta):
         return text
-    match = re.fullmatch(r"(\d+)([smhd])", str(text).strip())
+    match = re.fullmatch(rf"(\d+)([{''.join(UNITS)}])", str(text).strip())
     if not match:
         raise ValueError("write a duration as a number and a unit, such as 14d, 6h, 10m or 2s")
     try:
@@ -240,11 +240,8 @@ class Settings(BaseModel):
         "The domain whose mail comes to TwoYes. With it, mails come from intro+…@ of it and bounces go to "
         "bounce+…@; without it, replies and bounces go to MAIL_DEFAULT_SENDER.",
     )
-    INBOUND_HOST: str = setting("127.0.0.1", "The interface that the inbound process listens on.")
-    INBOUND_PORT: Port = setting(8025, "The port that the inbound process listens on.")
-    INBOUND_PROTOCOL: Literal["lmtp", "smtp"] = setting(
-        "lmtp", "What the inbound process speaks: lmtp behind a mail server, smtp as the MX itself."
-    )
+    INBOUND_HOST: str = setting("127.0.0.1", "The interface on which the inbound process listens, by LMTP.")
+    INBOUND_PORT: Port = setting(8025, "The port on which it listens.")
     INBOUND_MAX_SIZE: int = setting(
         10 * 1024 * 1024,
         "The largest mail that is taken in, in bytes; a larger one is refused.",
@@ -375,7 +372,6 @@ _TYPE_NAMES = {
     "int": "number",
     "Domain | None": "domain",
     "Literal['en', 'de', 'es', 'fr', 'ar']": "en, de, es, fr or ar",
-    "Literal['lmtp', 'smtp']": "lmtp or smtp",
     "bool": "true/false",
     "Path": "folder",
     "Port": "port",

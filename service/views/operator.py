@@ -10,15 +10,15 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from service.delivery import deliver as delivery
-from service.introductions import quotas as limits
+from service.delivery.deliver import NotRetriable, retry_by_hand
 from service.introductions import wishes
 from service.language.free_text import NotAllowed, clean_email
 from service.language.languages import gettext
 from service.operating import records
 from service.operating.health import healthz
 from service.store.models import Introduction, Report
-from service.views.site.common import database, now, settings
+from service.store.suppressions import NotSuppressed
+from service.views.site.common import database, now, settings, writing
 from service.views.site.visitors import operators_only
 
 pages = Blueprint("operator", __name__)
@@ -68,8 +68,8 @@ def _retry() -> str:
     mail = _number("mail")
     try:
         with database().transaction() as session:
-            delivery.retry_by_hand(session, mail, now())
-    except delivery.NotRetriable:
+            retry_by_hand(session, mail, now())
+    except NotRetriable:
         return gettext(
             "Email %(mail)d was left alone: it has been sent in the meantime, or nobody needs it any more.",
             mail=mail,
@@ -96,11 +96,11 @@ def _lift() -> str:
         email = clean_email(request.form.get("email", ""))
         requester = request.form.get("requester", "").strip()
         requester = clean_email(requester) if requester else ""
-        with database().transaction() as session:
-            wishes.lift(session, email, requester, now())
+        with writing() as context:
+            wishes.lift(context, email, requester)
     except NotAllowed as refusal:
         return str(refusal)
-    except limits.NotSuppressed:
+    except NotSuppressed:
         return gettext("That address isn’t on the list, or not in that way. Nothing has changed.")
     return gettext("We may write to that address again. Their earlier no stands until they change it.")
 

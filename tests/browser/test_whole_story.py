@@ -103,7 +103,7 @@ def test_who_has_no_time_now_chooses_when_to_be_asked_again(page: Page, story: S
     page.goto(story.link(LINDA, "/a/"))
     page.get_by_text("Other options").click()
     page.get_by_role("button", name="Ask me again on Thursday, 5 March 2026").click()
-    expect(page.get_by_role("status")).to_contain_text("We write to you again on Thursday, 5 March 2026")
+    expect(page.get_by_role("status")).to_contain_text("We’ll write to you again on Thursday, 5 March 2026")
     story.sweep(days=4)
     assert story.kinds(LINDA) == ["ask", "reminder"]
 

@@ -223,8 +223,8 @@ def test_a_sender_that_dies_before_the_fence_loses_and_doubles_nothing(story: St
     agree(story)
     story.clock.advance(minutes=10)
     tick_due(story.db, story.settings, story.clock)
-    with story.db.transaction() as session:
-        assert claim(session, story.settings, story.clock())
+    with story.writing() as context:
+        assert claim(context)
     story.sweep(seconds=1)
     # Only the one mail that it had taken waits for its lease.
     assert (delivered(story, LINDA), delivered(story, NATASHA)) == (0, 1)

@@ -204,8 +204,8 @@ def test_a_withdrawal_as_one_of_the_two_is_withdrawn_whatever_the_other_said(sto
 def test_an_introduction_that_came_back_later_is_undelivered(story: Story) -> None:
     story.introduce()
     (mail,) = story.outbox(MailKind.INTRODUCTION, NATASHA)
-    with story.db.transaction() as session:
-        row = LockedMail.of(session, story.settings, mail.introduction_id, mail.id, story.clock.now)
+    with story.writing() as context:
+        row = LockedMail.of(context, mail.introduction_id, mail.id)
         assert row is not None
         row.bounced("550 5.1.1 gone", hard=True)
     story.sweep(days=3)

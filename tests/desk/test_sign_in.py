@@ -17,13 +17,14 @@ from werkzeug.test import TestResponse
 from service.delivery.deliver import NotRetriable, retry_by_hand
 from service.desk.sign_in import ask_for_link as ask_for_link_to
 from service.inbound import store as entry
-from service.inbound.handling import Effect
-from service.inbound.store import Way
-from service.introductions import quotas as limits
+from service.inbound.effects import Effect
+from service.inbound.store import Delivery, Way
 from service.lifecycle import MailKind
+from service.store.context import writing
 from service.store.db import Database
 from service.store.models import InboundMail, MailState, OutboxMail, SignIn
 from service.store.outbox import DELIVER
+from service.store.suppressions import suppress
 from service.views.site.visitors import local, operators_only, signed_in, visitor
 from tests.conftest import rows
 from tests.support.desk import ask_for_link, sign_in_for_tests
@@ -112,8 +113,8 @@ def test_every_wish_for_a_link_is_written_and_told_to_the_broker(
     executed: list[str] = []
     db = Database(database_url, nudged.append)
     event.listen(db.engine, "before_cursor_execute", lambda *told: executed.append(told[2]))
-    with db.transaction() as session:
-        ask_for_link_to(session, desk.settings, who, "en", desk.clock())
+    with writing(db, desk.settings, desk.clock()) as context:
+        ask_for_link_to(context, who, "en")
     db.engine.dispose()
     assert [list(nudges) for nudges in nudged] == [[DELIVER]]
     written = [" ".join(statement.split()[:3]) for statement in executed if statement.startswith("INSERT")]
@@ -159,8 +160,8 @@ def test_one_address_gets_a_few_links_in_an_hour_and_in_a_day_and_nobody_is_told
 
 
 def test_an_address_that_is_suppressed_for_everyone_gets_no_link(desk: Story) -> None:
-    with desk.db.transaction() as session:
-        limits.suppress(session, RITA, desk.clock())
+    with desk.writing() as context:
+        suppress(context, RITA)
     before = len(desk.mails(RITA))
     assert ask(desk, RITA).status_code == 303
     desk.sweep()
@@ -169,8 +170,8 @@ def test_an_address_that_is_suppressed_for_everyone_gets_no_link(desk: Story) ->
 
 
 def test_a_suppression_for_one_requester_keeps_no_link_from_anybody(desk: Story) -> None:
-    with desk.db.transaction() as session:
-        limits.suppress(session, RITA, desk.clock(), LINDA)
+    with desk.writing() as context:
+        suppress(context, RITA, LINDA)
     ask_for_link(desk.client, desk, RITA)
 
 
@@ -252,7 +253,7 @@ def _effects(story: Story, to: str) -> list[str]:
     )
     reply = f"From: {RITA}\nTo: {to}\nMessage-ID: <2@quill.test>\nSubject: Re: link\n\nstop\n"
     for sender, raw in (("", bounce), (RITA, reply)):
-        entry.receive(story.db, story.settings, raw.encode(), sender, to, Way.SMTP, story.clock())
+        entry.receive(story.db, story.settings, Delivery(raw.encode(), sender, to, Way.LMTP), story.clock())
     entry.process_due(story.db, story.settings, story.clock)
     with story.db.reading() as session:
         return list(session.scalars(select(InboundMail.outcome).order_by(InboundMail.id)))

@@ -33,7 +33,7 @@ from service.dev import children as children_of
 from service.dev import run as runner
 from service.lifecycle import ConsentState
 from service.settings.table import SettingsError, load
-from tests.support.inbound_mail import inbox
+from tests.support.inbound_mail import Listening, inbox
 from tests.support.processes import PATIENCE, eventually
 from tests.support.reaper import ended, ends_with_us
 from tests.support.smtp_server import FaultySmtp
@@ -173,10 +173,18 @@ def test_a_key_from_a_url_opens_nothing_but_mails(tmp_path: Path) -> None:
 @pytest.fixture
 def at_home(environ: dict[str, str], clock: HandClock, relay: FaultySmtp, tmp_path: Path) -> Iterator[Story]:
     """A service as `make run` sets it up, in this process."""
+    port = str(embedded.free_port())
     own = {"EMBEDDED": "1", "MAILBOX": "1", "INBOUND_DOMAIN": "localhost", "DATA_DIR": str(tmp_path)}
-    story = Story({**environ, **own}, clock, relay)
+    story = Story({**environ, **own, "INBOUND_PORT": port}, clock, relay)
     yield story
     story.db.engine.dispose()
+
+
+@pytest.fixture
+def listening(at_home: Story) -> Iterator[Listening]:
+    """The listener beside it."""
+    with Listening(at_home, INBOUND_PORT=str(at_home.settings.INBOUND_PORT)) as listening:
+        yield listening
 
 
 def catch(story: Story) -> None:
@@ -195,6 +203,7 @@ def page_of(story: Story, to: str) -> str:
     return f"/mailbox/{next(mail.key for mail in caught if mail.rcpt_to == (to,))}"
 
 
+@pytest.mark.usefixtures("listening")
 def test_a_reply_from_the_mailbox_arrives_as_one_from_a_mail_program(at_home: Story) -> None:
     story = at_home
     story.ask()
@@ -215,7 +224,7 @@ def test_a_reply_from_the_mailbox_arrives_as_one_from_a_mail_program(at_home: St
     (row,) = inbox(story.db)
     (ask,) = story.mails(LINDA)[:1]
     reply = email.message_from_bytes(row.raw or b"", policy=email.policy.default)
-    assert (row.sender, row.recipient, row.way) == (LINDA, parseaddr(ask["From"])[1], "mailbox")
+    assert (row.sender, row.recipient, row.way) == (LINDA, parseaddr(ask["From"])[1], "lmtp")
     assert (reply["From"], reply["In-Reply-To"], reply["References"]) == (LINDA, *[ask["Message-ID"]] * 2)
     assert reply["Subject"] == f"Re: {ask['Subject']}"
     lines = reply.get_content().splitlines()
@@ -225,6 +234,7 @@ def test_a_reply_from_the_mailbox_arrives_as_one_from_a_mail_program(at_home: St
     assert all(line.startswith(">") for line in lines[3:])
 
 
+@pytest.mark.usefixtures("listening")
 def test_a_reply_that_says_nothing_clear_is_no_answer_and_the_page_says_so(at_home: Story) -> None:
     story = at_home
     story.ask()
@@ -235,6 +245,23 @@ def test_a_reply_that_says_nothing_clear_is_no_answer_and_the_page_says_so(at_ho
     assert story.consent(LINDA).state is ConsentState.ASKED
 
 
+def test_a_reply_that_the_listener_does_not_take_is_said(at_home: Story) -> None:
+    story = at_home
+    story.ask()
+    catch(story)
+    path = page_of(story, LINDA)
+    page = story.client.get(story.post(f"{path}/reply", text="Yes").location)
+    assert "<strong>no listener</strong>" in page.text
+    for limit, reason in (({"INBOUND_MAX_SIZE": "65536"}, "refused"), ({}, "try again later")):
+        with Listening(story, INBOUND_PORT=str(story.settings.INBOUND_PORT), **limit) as listening:
+            if not limit:
+                listening.handler.db = None  # type: ignore[assignment] # so that nothing can be stored
+            sent = story.post(f"{path}/reply", text="Yes " + "x" * 70_000)
+            assert f"<strong>{reason}</strong>" in story.client.get(sent.location).text
+    assert inbox(story.db) == []
+
+
+@pytest.mark.usefixtures("listening")
 def test_a_mail_that_answers_go_elsewhere_of_has_no_form(at_home: Story) -> None:
     story = at_home
     story.introduce()
@@ -245,6 +272,7 @@ def test_a_mail_that_answers_go_elsewhere_of_has_no_form(at_home: Story) -> None
     assert inbox(story.db) == []
 
 
+@pytest.mark.usefixtures("listening")
 def test_the_form_has_the_protection_of_forms(at_home: Story) -> None:
     story = at_home
     story.request()
@@ -275,7 +303,6 @@ def test_with_nothing_given_everything_is_on_this_machine(tmp_path: Path) -> Non
         "HOLD_FOR": timedelta(seconds=10),
         "SUSPECT_WITHIN": timedelta(),
         "INBOUND_DOMAIN": "localhost",
-        "INBOUND_PROTOCOL": "smtp",
         "INBOUND_HOST": "127.0.0.1",
     }
     assert settings.model_dump(include=set(expected)) == expected
@@ -296,7 +323,6 @@ def test_every_setting_in_the_environment_wins(tmp_path: Path) -> None:
         "HOLD_FOR_FILE": str(tmp_path / "hold"),
         "INBOUND_DOMAIN": "in.example.org",
         "INBOUND_PORT": "2424",
-        "INBOUND_PROTOCOL": "lmtp",
         "SUSPECT_WITHIN": "5s",
     }
     todo = embedded.plan(clean_environ(DATA_DIR=str(tmp_path), **given), tmp_path)
@@ -314,7 +340,6 @@ def test_every_setting_in_the_environment_wins(tmp_path: Path) -> None:
         "HOLD_FOR": timedelta(minutes=7),
         "INBOUND_DOMAIN": "in.example.org",
         "INBOUND_PORT": 2424,
-        "INBOUND_PROTOCOL": "lmtp",
         "SUSPECT_WITHIN": timedelta(seconds=5),
     }
     assert settings.model_dump(include=set(expected)) == expected
@@ -601,7 +626,7 @@ def test_everything_starts_serves_the_form_and_stops_without_a_trace_on_ctrl_c(
     assert f"http://127.0.0.1:{run.port}/mailbox" in run.output
     for name in ("redis-server", "mailbox-server", "gunicorn", "worker", "beat", "listen"):
         assert name in names(run.family())
-    assert "Listening for SMTP" in run.output
+    assert "Listening for LMTP" in run.output
     diagnosis, _ = twoyes("doctor", DATA_DIR=str(tmp_path / "var")).communicate(timeout=PATIENCE)
     assert [line.split()[0] for line in diagnosis.splitlines()] == ["ok"] * 6, diagnosis
     stopped_cleanly(run, signal.SIGINT)

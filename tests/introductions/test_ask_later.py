@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from service.introductions import quotas as limits
 from service.lifecycle import ConsentState, MailKind
 from service.store.models import Event
+from service.store.suppressions import suppress
 from tests.conftest import rows
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
@@ -169,9 +169,9 @@ def test_a_replaced_or_broken_link_asks_for_nothing(story: Story) -> None:
 def test_who_is_left_alone_is_offered_no_later_and_none_is_taken(story: Story) -> None:
     story.ask()
     moment = offered(story, LINDA)[0]
-    with story.db.transaction() as session:
+    with story.writing() as context:
         # Only the list, without the no that comes with it.
-        limits.suppress(session, LINDA, story.clock())
+        suppress(context, LINDA)
     assert offered(story, LINDA) == []
     assert ask_later(story, LINDA, moment) == 409
     assert said_no_later(story)

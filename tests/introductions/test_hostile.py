@@ -12,10 +12,10 @@ from sqlalchemy import text
 
 from service.delivery import deliver as delivery
 from service.introductions import decisions
-from service.introductions import quotas as limits
 from service.lifecycle import ConsentState, MailKind, State
 from service.store import outbox
 from service.store.models import MailState
+from service.store.suppressions import suppress
 from tests.conftest import rows
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
@@ -139,8 +139,8 @@ def test_after_never_again_a_yes_is_refused_and_nothing_of_theirs_leaves(story: 
 
 
 def test_a_request_that_lapsed_is_no_way_to_try_out_addresses(story: Story) -> None:
-    with story.db.transaction() as session:
-        limits.suppress(session, NATASHA, story.clock())
+    with story.writing() as context:
+        suppress(context, NATASHA)
     story.request()
     link = story.link(RITA, "/r/")
     story.clock.advance(days=3)

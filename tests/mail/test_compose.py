@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from service.introductions import requests as introductions
+from service.introductions import requests
 from service.lifecycle import ConsentState, Envelope, MailKind, Order, Reason, Role, State
 from service.mail.compose import compose, introduction_message, message_id
 from service.mail.render import preview
@@ -35,11 +35,11 @@ SETTINGS = load(
 )
 OURS = "in.twoyes.test"
 WITH_REPLIES = SETTINGS.model_copy(update={"INBOUND_DOMAIN": OURS})
-ASKED = introductions.Request(
+ASKED = requests.Request(
     requester_name="Rita Quill",
     requester_email=RITA,
-    a=introductions.Party("Linda Marsh", LINDA, "Runs the beauty salon.", "Her customer for ten years."),
-    b=introductions.Party("Natasha Orlova", NATASHA, "Designs interiors.", "She did our reading room."),
+    a=requests.Party("Linda Marsh", LINDA, "Runs the beauty salon.", "Her customer for ten years."),
+    b=requests.Party("Natasha Orlova", NATASHA, "Designs interiors.", "She did our reading room."),
     need="A new interior for the salon before spring.",
     need_of=Need.A,
     sought=Sought.YES,
@@ -84,9 +84,9 @@ INJECTIONS = [
 ]
 
 
-def case(asked: introductions.Request = ASKED, **changes: object) -> Introduction:
+def case(asked: requests.Request = ASKED, **changes: object) -> Introduction:
     """An introduction that is being asked; it is not in any database."""
-    introduction = introductions.draft(asked, NOW)
+    introduction = requests.draft(asked, NOW)
     introduction.id, introduction.state = 1, State.ASKING
     introduction.verified_at, introduction.closes_at = NOW, NOW + timedelta(days=7)
     for number, consent in enumerate(introduction.consents, start=1):
@@ -135,7 +135,7 @@ def part(message: EmailMessage, kind: str) -> str:
     return unflowed(text) if kind == "plain" else text
 
 
-def named(name: str) -> introductions.Request:
+def named(name: str) -> requests.Request:
     """Everybody and everything bears the same awkward text."""
     return replace(
         ASKED,
@@ -447,9 +447,7 @@ def test_an_ask_says_who_asks_and_why_and_until_when_with_one_link_and_a_way_out
 
 
 def test_a_requester_who_is_one_of_the_two_asks_for_themselves_and_vouches_for_nobody() -> None:
-    asked = replace(
-        ASKED, requester_is=Role.A, a=introductions.Party("Rita Quill", RITA, "Runs a salon.", "No.")
-    )
+    asked = replace(ASKED, requester_is=Role.A, a=requests.Party("Rita Quill", RITA, "Runs a salon.", "No."))
     text = written(case(asked), MailKind.ASK, Role.B)
     assert "Rita Quill would like to be introduced to you." in text
     assert "How Rita Quill knows" not in text
@@ -518,7 +516,7 @@ def test_typed_lines_cannot_pass_for_ours_in_the_text_part() -> None:
 @pytest.mark.parametrize("kind", [MailKind.ASK, MailKind.REMINDER, MailKind.INTRODUCTION])
 @pytest.mark.parametrize("role", [Role.A, Role.B])
 def test_a_preview_of_what_is_not_saved_holds_placeholders_and_no_link(kind: MailKind, role: Role) -> None:
-    shown = preview(introductions.draft(ASKED, NOW), kind, role, SETTINGS)
+    shown = preview(requests.draft(ASKED, NOW), kind, role, SETTINGS)
     for words in (shown.text, shown.html):
         assert "https://" not in words
         assert "href" not in words
@@ -529,7 +527,7 @@ def test_a_preview_of_what_is_not_saved_holds_placeholders_and_no_link(kind: Mai
 
 @pytest.mark.parametrize("role", [Role.A, Role.B])
 def test_a_preview_says_what_the_mail_will_say(role: Role) -> None:
-    shown = preview(introductions.draft(ASKED, NOW), MailKind.ASK, role, SETTINGS)
+    shown = preview(requests.draft(ASKED, NOW), MailKind.ASK, role, SETTINGS)
     message = parsed(raw(case(), MailKind.ASK, role))
     assert shown.subject == message["Subject"]
 

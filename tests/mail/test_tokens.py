@@ -122,10 +122,10 @@ def test_the_link_to_a_corrected_address_is_revoked_but_its_never_still_works(st
 def bounce(story: Story, address: str) -> None:
     """The ask was accepted by the relay and came back later."""
     assert story.consent(address).side is Role.B
-    with story.db.transaction() as session:
-        introduction = decisions.lock(session, story.introduction().id)
+    with story.writing() as context:
+        introduction = decisions.lock(context.session, story.introduction().id)
         command = Failed(MailKind.ASK, Role.B, "550 5.1.1 no such user")
-        decisions.apply(session, story.settings, introduction, command, story.clock())
+        decisions.apply(context, introduction, command)
 
 
 def test_links_of_an_older_key_work_while_it_is_a_fallback(

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from service.delivery import outcomes as results
-from service.inbound.handling import Effect
+from service.inbound.effects import Effect
 from service.inbound.store import FAILED
-from service.introductions import quotas as limits
 from service.introductions import wishes
 from service.lifecycle import ConsentState, MailKind, Role, State
 from service.operating import records
 from service.store.models import Event, InboundMail, MailState, OutboxMail, Report, Suppression
+from service.store.suppressions import is_suppressed
 from service.views import operator
 from tests.conftest import rows
 from tests.introductions.test_wishes import allowed, reports, wish
@@ -319,7 +319,7 @@ def test_dismissing_a_report_restores_the_limit_and_leaves_the_reporter_alone(st
     assert allowed(story, RITA) == 5
     with story.db.reading() as session:
         assert session.get_one(Report, 1).dismissed_at == story.clock()
-        assert limits.is_suppressed(session, NATASHA, RITA)
+        assert is_suppressed(session, NATASHA, RITA)
     assert "Report 1 was already dismissed." in press(story, "dismiss", report="1")
 
 

@@ -6,6 +6,7 @@ import email
 import email.policy
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -19,6 +20,8 @@ from werkzeug.test import TestResponse
 from service import create_app
 from service.lifecycle import MailKind
 from service.settings.table import load
+from service.store import context
+from service.store.context import Context
 from service.store.db import Database
 from service.store.models import Consent, Event, Introduction, LedgerEntry, OutboxMail
 from service.sweep import sweep
@@ -146,6 +149,16 @@ class Story:
         self.app.config.update(SETTINGS=self.settings, CLOCK=clock, WTF_CSRF_ENABLED=False)
         self.db: Database = self.app.extensions["db"]
         self.client: FlaskClient = self.app.test_client()
+
+    # The use cases by themselves
+
+    def writing(self) -> AbstractContextManager[Context]:
+        """A transaction of now, for a use case that no page is asked for."""
+        return context.writing(self.db, self.settings, self.clock())
+
+    def reading(self) -> AbstractContextManager[Context]:
+        """The same to look only."""
+        return context.reading(self.db, self.settings, self.clock())
 
     # Time and mail
 

@@ -118,9 +118,9 @@ def test_what_a_script_leaves_out_takes_its_default() -> None:
 def test_only_the_side_with_the_need_says_whether_it_is_looking() -> None:
     filled = AnswerForm(MultiDict({"looking": "yes", "phone": " +44 20 7946 0958 "}))
     assert filled.validate()
-    assert filled.shared(has_need=True).looking is True
-    assert filled.shared(has_need=False).looking is None
-    assert filled.shared(has_need=True).phone == "+44 20 7946 0958"
+    assert filled.details(has_need=True).looking is True
+    assert filled.details(has_need=False).looking is None
+    assert filled.details(has_need=True).phone == "+44 20 7946 0958"
 
 
 def test_a_form_uses_nothing_of_the_form_library_that_is_going_away() -> None:

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from service.introductions import quotas as limits
 from service.lifecycle import ConsentState, Envelope, Role, State
 from service.store.models import Report
+from service.store.suppressions import is_suppressed, suppress
 from tests.conftest import rows
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
@@ -122,8 +122,8 @@ def test_each_wish_is_offered_recorded_and_told(
     assert reports(story) == ([Role.A] if wish == "report" else [])
     assert later in look(story, LINDA, "/a/")
     with story.db.reading() as session:
-        assert limits.is_suppressed(session, LINDA, RITA)
-        assert limits.is_suppressed(session, LINDA) is (wish == "never")
+        assert is_suppressed(session, LINDA, RITA)
+        assert is_suppressed(session, LINDA) is (wish == "never")
 
 
 def test_whoever_wants_nothing_from_one_person_can_still_leave_altogether(story: Story) -> None:
@@ -170,7 +170,7 @@ def test_the_button_of_a_mail_program_means_never_without_a_cookie_or_a_redirect
     assert "Set-Cookie" not in answer.headers
     assert story.consent(LINDA).state is ConsentState.NO
     with story.db.reading() as session:
-        assert limits.is_suppressed(session, LINDA)
+        assert is_suppressed(session, LINDA)
 
 
 # --- Too quick for a person ---------------------------------------------------------------------------
@@ -284,8 +284,8 @@ def test_a_corrected_address_that_cannot_be_asked_is_told_at_its_field(story: St
     story.request()
     story.relay.refuse[NATASHA] = "550 no such user"
     story.verify()
-    with story.db.transaction() as session:
-        limits.suppress(session, "nora@interiors.test", story.clock())
+    with story.writing() as context:
+        suppress(context, "nora@interiors.test")
     link = story.link(RITA, "/r/")
     response = story.post(link, action="correct", side="b", email="nora@interiors.test")
     assert response.status_code == 422

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,14 +12,13 @@ from wtforms import Form, StringField
 
 from service.desk import overview, timeline
 from service.desk.overview import Show
-from service.introductions import requests as introductions
+from service.introductions import decisions
 from service.language.languages import gettext, lazy_gettext
-from service.lifecycle import NoReminder
-from service.mail.tokens import Tokens
+from service.store.context import Context
 from service.store.models import Introduction
 from service.views.quiz import MARKS
-from service.views.requester import actions as requesting
-from service.views.site.common import database, now, settings
+from service.views.requester import actions
+from service.views.site.common import database, now, reading, settings
 from service.views.site.forms import CorrectionForm
 from service.views.site.visitors import Visitor, signed_in, visitor
 
@@ -68,28 +67,29 @@ def index() -> ResponseReturnValue:
 @signed_in
 def show(id: int) -> ResponseReturnValue:
     who = _visitor()
-    with database().reading() as session:
+    with reading() as context:
+        session = context.session
         # On a request of their own an operator sees what every requester sees.
         if who.is_operator and not overview.find(session, id, who.address):
             return _history(session, overview.find(session, id) or abort(404))
-        return _page(session, _own(session, id), CorrectionForm())
+        return _page(context, _own(context, id), CorrectionForm())
 
 
 @pages.post("/desk/introductions/<int:id>")
 @signed_in
 def act(id: int) -> ResponseReturnValue:
-    token = _link_of_own(id)
+    lock = partial(_lock_own, id=id)
     match request.form.get("action"):
         case "verify":
-            requesting.verify(token)
+            actions.verify(lock)
         case "withdraw":
-            requesting.withdraw(token)
+            actions.withdraw(lock)
         case "remind":
-            _remind(token)
+            actions.remind(lock)
         case "correct":
-            if slip := requesting.correct(token):
-                with database().reading() as session:
-                    return _page(session, _own(session, id), slip), 422
+            if form := actions.correct(lock):
+                with reading() as context:
+                    return _page(context, _own(context, id), form), 422
         case _:
             abort(400)
     return redirect(url_for("introductions.show", id=id), 303)
@@ -103,23 +103,18 @@ def expired(_: CSRFError) -> ResponseReturnValue:
     return render_template("error.html", headline=headline, next_step=back, is_good=True), 400
 
 
-def _remind(token: str) -> None:
-    # A second click finds it done, one that comes too late finds it due: the page tells how things stand.
-    with suppress(NoReminder), database().transaction() as session:
-        introductions.remind_now(session, settings(), token, now())
-
-
-def _page(session: Session, introduction: Introduction, form: CorrectionForm) -> str:
+def _page(context: Context, introduction: Introduction, form: CorrectionForm) -> str:
+    session, settings, now = context.session, context.settings, context.now
     return render_template(
         "introduction.html",
         protected=True,
-        next=overview.ahead(introduction, settings(), now()),
-        may_remind=timeline.may_remind(session, settings(), introduction, now()),
+        next=overview.ahead(introduction, settings, now),
+        may_remind=timeline.may_remind(session, settings, introduction, now),
         marks=overview.marks(introduction),
         sought_by=overview.sought_by(introduction),
         names=MARKS,
-        timeline=timeline.timeline(session, settings(), introduction, now()),
-        **requesting.told(session, introduction, form),
+        timeline=timeline.timeline(session, settings, introduction, now),
+        **actions.facts(context, introduction, form),
     )
 
 
@@ -133,16 +128,13 @@ def _history(session: Session, introduction: Introduction) -> str:
     )
 
 
-def _own(session: Session, id: int) -> Introduction:
+def _own(context: Context, id: int) -> Introduction:
     """An introduction that whoever is signed in asked for; for somebody else's there is no such page."""
-    return overview.find(session, id, _visitor().address) or abort(404)
+    return overview.find(context.session, id, _visitor().address) or abort(404)
 
 
-def _link_of_own(id: int) -> str:
-    """What a requester's verbs take."""
-    with database().reading() as session:
-        introduction = _own(session, id)
-        return Tokens(settings().secret_keys).make_requester(introduction.id, introduction.version)
+def _lock_own(context: Context, id: int) -> Introduction:
+    return decisions.lock(context.session, _own(context, id).id)
 
 
 def _visitor() -> Visitor:

@@ -41,6 +41,8 @@ class Column(NamedTuple):
 
 
 class Bar(NamedTuple):
+    """The place of one bar, in percent of the picture's width."""
+
     x: float
     width: float
 

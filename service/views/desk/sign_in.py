@@ -7,11 +7,11 @@ from flask.typing import ResponseReturnValue
 
 from service.desk import sign_in as desk
 from service.language.languages import gettext, spoken
-from service.mail.tokens import BadLink, Tokens
+from service.mail.tokens import BadLink, Link, Tokens
 from service.store.models import SignIn
-from service.views.site import speech
-from service.views.site.common import database, now, settings
+from service.views.site.common import reading, writing
 from service.views.site.forms import SignInForm
+from service.views.site.links import by_id, require
 from service.views.site.security import keep_out_of_caches
 from service.views.site.visitors import enter, leave, local, signed_in, visitor
 
@@ -20,7 +20,7 @@ pages.before_request(keep_out_of_caches)
 
 links = Blueprint("sign_in", __name__)
 """The page behind the link, whose address is a credential."""
-links.before_request(speech.of_reader(Tokens.read_sign_in, SignIn))
+require(links, Tokens.read_sign_in, by_id(SignIn))
 
 
 @pages.get("/desk/sign-in")
@@ -35,8 +35,8 @@ def ask() -> ResponseReturnValue:
     form, start = SignInForm(request.form), local(request.form.get("next", ""))
     if not form.validate():
         return render_template("sign_in.html", form=form, next=start), 422
-    with database().transaction() as rows:
-        desk.ask_for_link(rows, settings(), form.email.data or "", spoken(), now())
+    with writing() as context:
+        desk.ask_for_link(context, form.email.data or "", spoken())
     # Kept in this browser, so that no mail can lead anybody anywhere.
     session["next"] = start
     return redirect(url_for("desk.asked"), 303)
@@ -48,15 +48,15 @@ def asked() -> ResponseReturnValue:
 
 
 @links.get("/desk/in/<token>")
-def show(token: str) -> ResponseReturnValue:
-    with database().reading() as rows:
-        return render_template("sign_in_here.html", email=desk.by_link(rows, settings(), token, now()).email)
+def show(link: Link) -> ResponseReturnValue:
+    with reading() as context:
+        return render_template("sign_in_here.html", email=desk.read(context, link).email)
 
 
 @links.post("/desk/in/<token>")
-def use(token: str) -> ResponseReturnValue:
-    with database().transaction() as rows:
-        who = desk.sign_in(rows, settings(), token, now())
+def use(link: Link) -> ResponseReturnValue:
+    with writing() as context:
+        who = desk.sign_in(context, desk.lock(context, link))
     return redirect(enter(who), 303)
 
 
@@ -71,8 +71,8 @@ def sign_out() -> ResponseReturnValue:
 def end_all() -> ResponseReturnValue:
     who = visitor()
     if who:
-        with database().transaction() as rows:
-            desk.end_all(rows, who.address, now())
+        with writing() as context:
+            desk.end_all(context, who.address)
     return sign_out()
 
 
@@ -95,5 +95,5 @@ def lapsed(_: desk.LinkLapsed) -> ResponseReturnValue:
 
 
 def _over(headline: str) -> str:
-    """What happened to a link, and the form to get another one."""
+    """Show what happened to a link, and the form to get another one."""
     return render_template("sign_in.html", form=SignInForm(), next=local(""), headline=headline)

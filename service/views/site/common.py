@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,8 @@ from service.language import wording
 from service.mail.flowed import unflowed
 from service.settings.table import Settings
 from service.settings.timing import timing
+from service.store import context
+from service.store.context import Context
 from service.store.db import Database
 
 URL = re.compile(r"(https?://[^\s<>\"]+)")
@@ -32,6 +35,16 @@ def database() -> Database:
 def now() -> datetime:
     clock: Callable[[], datetime] = current_app.config["CLOCK"]
     return clock()
+
+
+def writing() -> AbstractContextManager[Context]:
+    """Open a transaction that commits at the end of the block: the one thing that a button does."""
+    return context.writing(database(), settings(), now())
+
+
+def reading() -> AbstractContextManager[Context]:
+    """Open a transaction in which nothing can be written: what a page shows."""
+    return context.reading(database(), settings(), now())
 
 
 def moment(at: datetime) -> str:
@@ -59,7 +72,7 @@ def letter(text: str) -> Markup:
 
 
 def linked(text: str) -> Markup:
-    """Show the text of a mail as it arrived, in whole paragraphs, its web addresses clickable."""
+    """Show the text of a mail as it arrived, whole paragraphs again, with its web addresses clickable."""
     return Markup("").join(_line(_with_links(paragraph)) for paragraph in unflowed(text))
 
 

@@ -8,8 +8,9 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from service import lifecycle
-from service.introductions.quotas import CannotBeAsked, NeverAgain
-from service.introductions.requests import LinkReplaced
+from service.introductions.answers import NeverAgain
+from service.introductions.links import LinkReplaced
+from service.introductions.quotas import CannotBeAsked
 from service.language.languages import lazy_gettext
 from service.mail.tokens import BadLink
 

@@ -16,7 +16,8 @@ from wtforms import (
 )
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # its stubs are older
 
-from service.introductions.requests import Party, Request, Shared
+from service.introductions.answers import Details
+from service.introductions.requests import Party, Request
 from service.language import free_text
 from service.language.languages import LANGUAGES, gettext, lazy_gettext, spoken
 from service.lifecycle import Order, Role
@@ -297,10 +298,10 @@ class AnswerForm(Form):
         tells = consent.tells_requester
         return cls(phone=consent.phone, line=consent.line, looking=looking, tell_requester=tells)
 
-    def shared(self, has_need: bool) -> Shared:
+    def details(self, has_need: bool) -> Details:
         """Read what goes on record; only the side with the need is asked whether it is looking."""
         looking = {"yes": True, "no": False}.get(self.looking.data or "") if has_need else None
-        return Shared(phone=_typed(self.phone), line=_typed(self.line), looking=looking)
+        return Details(phone=_typed(self.phone), line=_typed(self.line), looking=looking)
 
 
 class CorrectionForm(Form):

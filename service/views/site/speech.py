@@ -2,54 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, abort, g, has_request_context, request
 
-from service.introductions.links import by_never_link
 from service.language.languages import LANGUAGES, direction, spoken
 from service.lifecycle import Role
-from service.mail.tokens import BadLink, Link, Tokens
 from service.store.models import Consent, Introduction, OutboxMail, SignIn
 
-from .common import database, settings
+from .common import settings
+
+Addressed = Introduction | Consent | SignIn | OutboxMail
+"""What a link or a mail leads to: each was made for somebody, who reads one language."""
 
 
 def language() -> str:
-    """Return the tag of the language of this request."""
+    """Give the tag of the language of this request."""
     return _asked_for() or g.get("language") or _browsers() or settings().LANGUAGE
 
 
-def of_reader(read: Callable[[Tokens, str], Link], row: type[Any]) -> Callable[[], None]:
-    """Make what a blueprint of signed links does before each request: it learns its reader's language.
-
-    That is the language of whoever the link was made for, even when a newer one has taken its place.
-    """
-
-    def learn() -> None:
-        try:
-            link = read(Tokens(settings().secret_keys), (request.view_args or {}).get("token", ""))
-        except BadLink:
-            # The page itself says so, in the browser's language.
-            return
-        with database().reading() as session:
-            g.language = _language_of(session.get(row, link.id))
-
-    return learn
-
-
-def of_recipient() -> None:
-    """Learn the language where the link was made for whoever got a mail."""
-    with suppress(BadLink), database().reading() as session:
-        mail = by_never_link(session, settings(), (request.view_args or {}).get("token", ""))
-        g.language = _language_of(mail)
+def speak_to(reader: Addressed | None) -> None:
+    """Have this page speak the language of whoever a link was made for."""
+    match reader:
+        case Introduction():
+            g.language = reader.requester_language
+        case OutboxMail(to=Role.REQUESTER):
+            g.language = reader.case.requester_language
+        case OutboxMail():
+            g.language = reader.case.consent(reader.to).language
+        case Consent() | SignIn():
+            g.language = reader.language
 
 
 def chosen() -> str:
-    """Return the language of a button that was pressed to change it."""
+    """Read the language of a button that was pressed to change it."""
     choice = request.form.get("language", "")
     if choice not in LANGUAGES:
         abort(400)
@@ -73,23 +60,8 @@ def _browsers() -> str | None:
     return next((tag for tag in wanted if tag in LANGUAGES), None)
 
 
-def _language_of(row: Introduction | Consent | SignIn | OutboxMail | None) -> str | None:
-    match row:
-        case Consent():
-            return row.language
-        case Introduction():
-            return row.requester_language
-        case SignIn():
-            return row.language
-        case OutboxMail(to=Role.REQUESTER):
-            return row.case.requester_language
-        case OutboxMail():
-            return row.case.consent(row.to).language
-    return None
-
-
 def _keep_language(endpoint: str, values: dict[str, Any]) -> None:
-    """Ask for a language in every address on a page whose own address asks for it."""
+    """Ask for the language that a page's address asks for in every address on it."""
     if has_request_context() and endpoint != "static" and _asked_for():
         values.setdefault("lang", _asked_for())
 
@@ -105,7 +77,7 @@ def _words() -> dict[str, Any]:
 
 
 def _in_language(tag: str) -> str:
-    """Write the address of this page in another language, with whatever else was asked for."""
+    """Give the address of this page in another language, and all else that was asked for."""
     asked = request.args.to_dict(flat=False) | {"lang": [tag]}
     return f"{page_of(request.path)}?{urlencode(asked, doseq=True)}"
 

@@ -69,7 +69,7 @@ def operators_only(view: View) -> View:
     return guarded
 
 
-def enter(who: desk.SignedIn) -> str:
+def enter(who: desk.DeskSession) -> str:
     """Begin a session, and forget whatever another one left; answers with the page to go to."""
     start = local(session.get("next", ""))
     session.clear()
