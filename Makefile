@@ -1,20 +1,22 @@
 # `make help` lists what can be made. Python 3.11 or newer and make are all that is needed.
 PYTHON ?= python3
 SEED ?= 1
-# pytest-xdist's workers; each starts a PostgreSQL of its own. Overridable: make test PYTEST_FLAGS=-x
-PYTEST_FLAGS ?= -n 2
+# Two workers, each with a PostgreSQL of its own. Overridable: make test PYTEST_FLAGS=-x
+PYTEST_FLAGS ?= -n 2 --dist loadgroup
 
 BIN := .venv/bin
 CATALOGUES := service/language/translations
 INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input
+PYTEST = $(BIN)/python -m pytest $(PYTEST_FLAGS)
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header pyproject.toml --group build --extra embedded
 
-.PHONY: help run demo test faults lint types docs screenshots translations lock
+.PHONY: help run demo check test test-all faults lint types layers mutants coverage docs screenshots \
+	translations lock
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: .venv/.installed ## start everything on this machine, with a local mailbox
 	@exec $(BIN)/twoyes run
@@ -22,8 +24,14 @@ run: .venv/.installed ## start everything on this machine, with a local mailbox
 demo: .venv/.installed ## play four stories and print the ledger they end in
 	@exec $(BIN)/twoyes demo
 
-test: .venv/.installed-dev ## run all tests
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+check: lint types layers ## check in a minute: style, types, layers, the kernel and the mails
+	$(PYTEST) tests/lifecycle tests/mail/test_mails.py
+
+test: .venv/.installed-dev ## run the tests: all on SQLite, what is about the database on PostgreSQL too
+	$(PYTEST) -m "not slow"
+
+test-all: .venv/.installed-dev ## run what make test leaves out: the rest on PostgreSQL, the browser, kills
+	$(PYTEST) -m slow
 
 faults: .venv/.installed-dev ## kill processes while 300 introductions are answered (SEED=1)
 	$(BIN)/python -m tests.faults --seed $(SEED)
@@ -34,6 +42,15 @@ lint: .venv/.installed-dev ## check style and layout
 
 types: .venv/.installed-dev ## check types
 	$(BIN)/mypy
+
+layers: .venv/.installed-dev ## check that each folder knows only those below it
+	$(BIN)/lint-imports
+
+mutants: .venv/.installed-dev ## break the rules in many places and see whether a test notices
+	$(BIN)/python -m tests.mutants
+
+coverage: .venv/.installed-dev ## run the tests of make test and show the branches that none of them takes
+	$(PYTEST) -m "not slow" --cov
 
 docs: .venv/.installed ## write docs/settings.md from the table of settings
 	$(BIN)/twoyes settings --markdown > docs/settings.md

@@ -27,12 +27,24 @@ Rows = dict[str, list[dict[str, Any]]]
 """Rows by the name of their table, in an order in which they can be written."""
 
 
+LONGEST = (
+    "tests/faults/",
+    "tests/browser/test_every_page.py",
+    "tests/lifecycle/test_every_state_and_command.py",
+    "tests/introductions/test_at_once.py",
+    "tests/introductions/test_privacy.py",
+)
+"""The tests that run first."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         if parameters.get("database_url") == "postgresql" and not item.get_closest_marker("both_databases"):
             item.add_marker(pytest.mark.slow)
+    # Else one worker might begin with the longest when the other has nothing left to do.
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session")

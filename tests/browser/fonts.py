@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 FONTS = ("DejaVu Sans", "Noto Sans", "Liberation Sans")
 """A wide one, a tall one, and one that is as wide as Arial and Helvetica."""
 ARABIC = "Noto Sans Arabic"
 """Found as well, for the letters that not all of them have."""
+
+in_each_font = pytest.mark.parametrize("font", FONTS, indirect=True)
+"""For a test of what depends on how wide and how tall letters are."""
 
 CONFIGURATION = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">

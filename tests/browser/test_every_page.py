@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.support.story import Story
 
+from .fonts import FONTS, in_each_font
 from .site import PHONE, visiting
 from .walk import walk
 
@@ -57,6 +58,7 @@ def _in_short(violation: Any) -> tuple[str, list[str]]:
     return violation["id"], [node["html"] for node in violation["nodes"]]
 
 
+@in_each_font
 def test_every_control_of_every_page_is_reached_by_tab_and_seen_to_be(page: Page, story: Story) -> None:
     for name in walk(page, story):
         missed = set(range(len(controls := page.evaluate(CONTROLS))))
@@ -74,8 +76,12 @@ def test_every_control_of_every_page_is_reached_by_tab_and_seen_to_be(page: Page
         assert [controls[number] for number in missed] == [], name
 
 
-# English, and the two languages with the longest words.
-@pytest.mark.parametrize("language", ["en", "de", "fr"])
+# English in each font, and the two languages with the longest words in the widest.
+@pytest.mark.parametrize(
+    ("font", "language"),
+    [*((font, "en") for font in FONTS), (FONTS[0], "de"), (FONTS[0], "fr")],
+    indirect=["font"],
+)
 def test_no_page_scrolls_sideways_on_a_phone_or_at_twice_the_size(
     chromium: Browser, story: Story, language: str
 ) -> None:

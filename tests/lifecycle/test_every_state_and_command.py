@@ -200,10 +200,18 @@ def name_of(result: Decision | Refused) -> str:
     return "ok" if isinstance(result, Decision) else type(result).__name__
 
 
-@pytest.fixture(params=[TIMING, SUSPICIOUS], ids=["trusting", "suspicious"], scope="module")
-def timing(request: pytest.FixtureRequest) -> Timing:
-    chosen: Timing = request.param
-    return chosen
+EXPLORED_ONCE = [
+    pytest.param(timing, id=name, marks=pytest.mark.xdist_group(name))
+    for timing, name in ((TIMING, "trusting"), (SUSPICIOUS, "suspicious"))
+]
+"""What was explored takes some time and a gigabyte: one worker explores it, and then forgets it."""
+
+
+@pytest.fixture(params=EXPLORED_ONCE, scope="module")
+def timing(request: pytest.FixtureRequest) -> Iterator[Timing]:
+    yield request.param
+    met.cache_clear()
+    explored.cache_clear()
 
 
 def test_every_state_is_reached_in_every_kind_of_case(timing: Timing) -> None:
