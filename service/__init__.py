@@ -1,4 +1,4 @@
-"""TwoYes: introductions that are sent only after two yeses."""
+"""The Flask application: `create_app` is the one place that wires things together."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from service.delivery.broker import Nudger
 from service.operating.health import healthz
 from service.settings.clock import Clock, utc_now
-from service.settings.table import Settings, SettingsError, load
+from service.settings.environment import SettingsError, load
+from service.settings.table import Settings
 from service.store.db import Database
 
-UNUSABLE = 4
+EXIT_UNUSABLE = 4
 """The exit code of a worker after which gunicorn gives up; after most others it starts the next one."""
 
 
 class TwoYes(Flask):
-    """Flask, but what goes wrong is logged without the path: tokens are in the paths."""
+    """Flask, but exceptions are logged without the path: tokens are in the paths."""
 
     def log_exception(self, exc_info: Any) -> None:
         """Log an exception under the name of its page."""
@@ -29,15 +30,15 @@ class TwoYes(Flask):
 
 
 def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flask:
-    """The Flask application: the one place that wires settings, database, broker and pages together.
+    """Wire settings, database, broker and pages together into a Flask application.
 
     Raises SystemExit, having said why, if no settings are given and the environment's are wrong: gunicorn and
     Celery would show a SettingsError with their own insides.
     """
-    from . import views
+    from . import views  # noqa: PLC0415 (whoever imports a module of ours alone needs no pages)
 
     settings = settings or _load()
-    app = TwoYes(__name__, template_folder="../templates/pages", static_folder="views/static")
+    app = TwoYes(__name__, template_folder="templates/pages", static_folder="views/static")
     app.config.update(
         SETTINGS=settings,
         CLOCK=clock,
@@ -54,7 +55,8 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flas
     app.extensions["nudger"] = nudger = Nudger(settings)
     app.extensions["db"] = Database(settings.DATABASE_URL, nudger)
     app.add_url_rule("/healthz", view_func=healthz)
-    views.register(app)
+    views.init_app(app)
+    _add_pages_of_trial(app, settings)
     _trust_proxies(app, settings.TRUSTED_PROXIES)
     return app
 
@@ -64,7 +66,19 @@ def _load() -> Settings:
         return load(os.environ)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
-        raise SystemExit(UNUSABLE) from None
+        raise SystemExit(EXIT_UNUSABLE) from None
+
+
+def _add_pages_of_trial(app: Flask, settings: Settings) -> None:
+    """Add the pages that only `make run` has; elsewhere their modules are not even imported."""
+    if settings.EMBEDDED:
+        from .dev import mails_page  # noqa: PLC0415
+
+        app.register_blueprint(mails_page.pages)
+    if settings.MAILBOX:
+        from .dev import mailbox_page  # noqa: PLC0415
+
+        app.register_blueprint(mailbox_page.pages)
 
 
 def _trust_proxies(app: Flask, hops: int) -> None:

@@ -13,17 +13,17 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
+from service.delivery.deliver import deliver, settle
+from service.inbound import store as inbound
+from service.introductions import decisions
+from service.lifecycle import Tick
 from service.settings.clock import Clock
 from service.settings.table import Settings
+from service.store.context import writing
 from service.store.db import Database
 from service.store.models import Introduction
 
-from .delivery import deliver as delivery
-from .inbound import store as entry
-from .introductions import decisions
-from .lifecycle import Tick
-
-AT_ONCE = 500
+BATCH_SIZE = 500
 """How many due introductions one sweep takes up; the next one takes the rest."""
 
 log = logging.getLogger(__name__)
@@ -31,20 +31,21 @@ log = logging.getLogger(__name__)
 
 def sweep(db: Database, settings: Settings, clock: Clock) -> None:
     """Process what arrived, tick what is due, settle lost handovers, and deliver every mail that is due."""
-    entry.process_due(db, settings, clock)
+    inbound.process_due(db, settings, clock)
     tick_due(db, settings, clock)
-    delivery.settle(db, settings, clock)
-    delivery.deliver(db, settings, clock)
-    entry.forget(db, settings, clock)
+    settle(db, settings, clock)
+    deliver(db, settings, clock)
+    inbound.forget(db, settings, clock)
 
 
 def tick_due(db: Database, settings: Settings, clock: Clock) -> None:
+    """Let time pass for the introductions that it is due to change."""
     with db.reading() as session:
         due = (
             select(Introduction.id)
             .where(Introduction.next_due_at <= clock())
             .order_by(Introduction.next_due_at)
-            .limit(AT_ONCE)
+            .limit(BATCH_SIZE)
         )
         ids = list(session.scalars(due))
     tick(db, settings, clock, ids)
@@ -61,11 +62,10 @@ def tick(db: Database, settings: Settings, clock: Clock, ids: Sequence[int]) -> 
 
 
 def _tick_one(db: Database, settings: Settings, clock: Clock, introduction_id: int) -> None:
-    with db.transaction() as session:
-        introduction = decisions.lock(session, introduction_id)
-        now = clock()
-        if introduction.next_due_at and introduction.next_due_at <= now:
-            decisions.apply(session, settings, introduction, Tick(), now)
+    with writing(db, settings, clock()) as context:
+        introduction = decisions.lock(context.session, introduction_id)
+        if introduction.next_due_at and introduction.next_due_at <= context.now:
+            decisions.apply(context, introduction, Tick())
 
 
 class Sweeper(threading.Thread):
@@ -76,6 +76,7 @@ class Sweeper(threading.Thread):
         self._db, self._settings, self._clock = db, settings, clock
 
     def run(self) -> None:
+        """Sweep for ever; a sweep that fails is logged, and the next one tries again."""
         while True:
             time.sleep(self._settings.SWEEP_EVERY.total_seconds())
             try:

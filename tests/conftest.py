@@ -1,10 +1,17 @@
-"""What the tests share: both databases, a clock that is set by hand, a relay, and a story to play."""
+"""What the tests share: two databases, a clock that is set by hand, a relay, and a story to play.
+
+A test that takes `database_url`, or anything made of it, runs on SQLite and on PostgreSQL. On PostgreSQL it
+is `slow`, unless the database is what it is about, and it is marked with `both_databases`. ``make test``
+leaves out what is slow, and ``make test-all`` runs just that; together they run every test once.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -14,39 +21,84 @@ from service.store.migrations import migrate
 from service.store.models import Base
 from tests.support.processes import postgresql
 from tests.support.smtp_server import FaultySmtp
-from tests.support.story import SECRET, HandClock, Story
+from tests.support.story import APPS, SECRET, HandClock, Story
 
-DATABASES = ("sqlite", "postgresql")
+Rows = dict[str, list[dict[str, Any]]]
+"""Rows by the name of their table, in an order in which they can be written."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if parameters.get("database_url") == "postgresql" and not item.get_closest_marker("both_databases"):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new database, to be copied."""
     path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
     migrate(f"sqlite:///{path}")
     return path
 
 
+class Shared:
+    """A database that the tests of a worker have one after the other."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = create_engine(url)
+        with self._engine.connect() as connection:
+            self._new: Rows = {
+                table.name: [dict(row) for row in connection.execute(table.select()).mappings()]
+                for table in Base.metadata.sorted_tables
+            }
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def emptied(self) -> str:
+        """Make it as it was when it was new, and return its URL."""
+        with self._engine.begin() as connection:
+            for table in reversed(Base.metadata.sorted_tables):
+                connection.execute(table.delete())
+            for table in Base.metadata.sorted_tables:
+                if self._new[table.name]:
+                    connection.execute(table.insert(), self._new[table.name])
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT setval(seqrelid, 1, false) FROM pg_sequence"))
+        return self.url
+
+
 @pytest.fixture(scope="session")
-def migrated_postgresql() -> Iterator[str]:
-    with postgresql() as url:
-        yield url
+def shared_sqlite(migrated_sqlite: Path) -> Iterator[Shared]:
+    copy = shutil.copy(migrated_sqlite, migrated_sqlite.with_name("shared.db"))
+    with closing(Shared(f"sqlite:///{copy}")) as shared, closing(APPS):
+        yield shared
 
 
-@pytest.fixture(params=DATABASES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty, migrated database; a test that takes it runs on SQLite and on PostgreSQL."""
-    if request.param == "sqlite":
-        path = shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "twoyes.db")
-        return f"sqlite:///{path}"
-    url: str = request.getfixturevalue("migrated_postgresql")
-    _empty(url)
-    return url
+@pytest.fixture(scope="session")
+def shared_postgresql() -> Iterator[Shared]:
+    with postgresql() as url, closing(Shared(url)) as shared, closing(APPS):
+        yield shared
 
 
 @pytest.fixture
-def postgresql_url(migrated_postgresql: str) -> str:
-    _empty(migrated_postgresql)
-    return migrated_postgresql
+def sqlite_url(shared_sqlite: Shared) -> str:
+    return shared_sqlite.emptied()
+
+
+@pytest.fixture
+def postgresql_url(shared_postgresql: Shared) -> str:
+    return shared_postgresql.emptied()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty, migrated database; a test that takes it runs on SQLite and on PostgreSQL."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
 
 
 @pytest.fixture
@@ -75,11 +127,9 @@ def environ(database_url: str, relay: FaultySmtp) -> dict[str, str]:
 
 
 @pytest.fixture
-def story(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Iterator[Story]:
+def story(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Story:
     """A whole service in this process, with a real relay and nobody else's clock."""
-    story = Story(environ, clock, relay)
-    yield story
-    story.db.engine.dispose()
+    return Story(environ, clock, relay)
 
 
 def rows(db: Database) -> dict[str, list[tuple[object, ...]]]:
@@ -89,14 +139,3 @@ def rows(db: Database) -> dict[str, list[tuple[object, ...]]]:
             table.name: sorted((tuple(row) for row in session.execute(table.select())), key=repr)
             for table in Base.metadata.sorted_tables
         }
-
-
-def _empty(url: str) -> None:
-    tables = ", ".join(table.name for table in Base.metadata.sorted_tables if table.name != "installation")
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
-        connection.execute(
-            text("UPDATE installation SET relay_paused_until = NULL, relay_failures = 0, relay_reply = ''")
-        )
-    engine.dispose()

@@ -5,24 +5,27 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import dkim
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from honcho.environ import parse_procfile  # type: ignore[import-untyped]
+from honcho.environ import parse_procfile
 from sqlalchemy import update
 
 from service.cli import main
+from service.inbound.store import Delivery, Way, receive
 from service.introductions import wishes
-from service.lifecycle import ConsentState, MailKind, Role, State
+from service.lifecycle import MailKind, Role, State
 from service.mail.signing import sign
 from service.operating.dns import rsa_public_key
-from service.settings.table import describe, load
+from service.settings.environment import load
+from service.settings.table import describe
 from service.store.models import InboundMail, MailState
 from tests.mail.test_dkim import BOTH, PEM, RSA
-from tests.support.inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
+from tests.support.inbound_mail import DOMAIN, POSTMASTER, asked, mail
 from tests.support.smtp_server import DROP, FaultySmtp
 from tests.support.story import LINDA, NATASHA, HandClock, Story
 
@@ -32,6 +35,10 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def runner(environ: dict[str, str]) -> CliRunner:
     return CliRunner(env=environ)
+
+
+def test_the_version_is_that_of_the_package_that_is_installed() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output == f"twoyes {version('twoyes')}\n"
 
 
 def test_the_ledger_is_a_json_list_of_what_every_introduction_came_to(
@@ -130,7 +137,7 @@ def test_a_database_that_was_not_migrated_gets_a_sentence(runner: CliRunner, tmp
     (tmp_path / "empty.db").touch()
     empty = runner.invoke(main, ["ledger"], env={"DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"})
     assert empty.exit_code == 1
-    assert "Was it migrated?" in empty.output
+    assert "Has it been migrated?" in empty.output
     assert "Traceback" not in empty.output
 
 
@@ -141,7 +148,8 @@ def test_a_file_that_is_not_there_is_told_and_not_made(
     path = tmp_path / "mistyped.db"
     missing = runner.invoke(main, [command], env={"DATABASE_URL": f"sqlite:///{path}"})
     assert missing.exit_code == 1
-    assert f"no file {path}, see DATABASE_URL" in missing.output
+    assert f"no file {path}" in missing.output
+    assert "see DATABASE_URL" in missing.output
     assert not path.exists()
     wrong = runner.invoke(main, [command], env={"DATABASE_URL": "foo"})
     assert (wrong.exit_code, wrong.output.partition(": write ")[0]) == (2, "DATABASE_URL")
@@ -155,73 +163,17 @@ def with_domain(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Non
     environ["INBOUND_DOMAIN"] = DOMAIN
 
 
-def bring(runner: CliRunner, raw: bytes, *arguments: str, **env: str) -> Result:
-    return runner.invoke(main, ["inbound", *arguments], input=raw, env=env)
-
-
-@pytest.mark.usefixtures("with_domain")
-def test_an_answer_by_pipe_is_an_answer(story: Story, runner: CliRunner) -> None:
-    address = asked(story)
-    for _ in range(2):
-        taken = bring(runner, mail("Yes", To=address), "--sender", LINDA, "--recipient", address)
-        assert (taken.exit_code, taken.output) == (0, "")
-    (row,) = inbox(story.db)
-    assert (row.raw, row.sender, row.recipient, row.way) == (mail("Yes", To=address), LINDA, address, "pipe")
-    story.sweep()
-    assert story.consent(LINDA).state is ConsentState.YES
-
-
-@pytest.mark.usefixtures("with_domain")
-def test_several_recipients_may_be_named_and_a_sender_may_be_empty(story: Story, runner: CliRunner) -> None:
-    abuse = f"abuse@{DOMAIN}"
-    named = ("--sender", "", "--recipient", POSTMASTER, "--recipient", abuse, "--recipient", LINDA)
-    assert bring(runner, mail(Return_Path=LINDA), *named).exit_code == 0
-    assert [(row.sender, row.recipient) for row in inbox(story.db)] == [("<>", POSTMASTER), ("<>", abuse)]
-
-
-@pytest.mark.usefixtures("with_domain")
-@pytest.mark.parametrize("header", ["Delivered_To", "X_Original_To", "X_Envelope_To"])
-def test_without_a_recipient_the_mail_says_it(story: Story, runner: CliRunner, header: str) -> None:
-    raw = mail(Return_Path=f"<{LINDA}>", To=f"abuse@{DOMAIN}", **{header: POSTMASTER})
-    assert bring(runner, raw).exit_code == 0
-    addressed = mail(number=2, Cc=f"Rita <rita@quill.test>, Us <{POSTMASTER}>", Delivered_To=LINDA)
-    assert bring(runner, addressed).exit_code == 0
-    assert [(row.sender, row.recipient) for row in inbox(story.db)] == [(LINDA, POSTMASTER), ("", POSTMASTER)]
-
-
-@pytest.mark.usefixtures("with_domain")
-@pytest.mark.parametrize(
-    ("code", "words", "env"),
-    [
-        (67, "no such address", {"recipient": LINDA}),
-        (67, "no such address", {"recipient": ""}),
-        (65, "too large", {"INBOUND_MAX_SIZE": "65536"}),
-        (75, "too many mails", {"INBOUND_PER_HOUR": "1"}),
-        (75, "database cannot be used", {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}),
-        (78, "INBOUND_DOMAIN", {"INBOUND_DOMAIN": ""}),
-        (78, "SECRET_KEY", {"SECRET_KEY": "short"}),
-        (78, "URL", {"DATABASE_URL": "nonsense"}),
-    ],
-)
-def test_the_exit_code_tells_a_mail_server_what_to_do(
-    story: Story, runner: CliRunner, code: int, words: str, env: dict[str, str]
-) -> None:
-    assert bring(runner, mail(number=9), "--recipient", POSTMASTER).exit_code == 0
-    recipient = env.get("recipient", POSTMASTER)
-    settings = {name: value for name, value in env.items() if name != "recipient"}
-    refused = bring(runner, mail("x" * 65536), *(["--recipient", recipient] if recipient else []), **settings)
-    assert refused.exit_code == code
-    assert words in refused.stderr
-    assert len(refused.output.splitlines()) == 1
-    assert len(inbox(story.db)) == 1
+def bring(story: Story, raw: bytes, recipient: str) -> None:
+    """A mail arrives, and waits to be read."""
+    receive(story.db, story.settings, Delivery(raw, LINDA, recipient, Way.LMTP), story.clock())
 
 
 @pytest.mark.usefixtures("with_domain")
 def test_what_arrived_is_listed_without_tokens_and_senders(story: Story, runner: CliRunner) -> None:
     address = asked(story)
-    bring(runner, mail("Yes", To=address), "--recipient", address)
+    bring(story, mail("Yes", To=address), address)
     story.sweep()
-    bring(runner, mail(number=2), "--recipient", POSTMASTER)
+    bring(story, mail(number=2), POSTMASTER)
     listed = runner.invoke(main, ["received"]).output
     raw = runner.invoke(main, ["received", "--json"]).output
     for output in (listed, raw):
@@ -230,7 +182,7 @@ def test_what_arrived_is_listed_without_tokens_and_senders(story: Story, runner:
     assert "answered yes" in listed
     newest, oldest = json.loads(raw)
     assert (newest["attempts"], oldest["attempts"]) == (0, 1)
-    assert (newest["for"], newest["outcome"], newest["way"]) == ("postmaster", "waiting", "pipe")
+    assert (newest["for"], newest["outcome"], newest["way"]) == ("postmaster", "waiting", "lmtp")
     assert (oldest["for"], oldest["outcome"], oldest["id"]) == ("intro", "answered yes", 1)
     assert len(json.loads(runner.invoke(main, ["received", "--json", "--limit", "1"]).output)) == 1
 
@@ -238,7 +190,7 @@ def test_what_arrived_is_listed_without_tokens_and_senders(story: Story, runner:
 @pytest.mark.usefixtures("with_domain")
 def test_a_mail_is_printed_as_it_arrived_while_it_is_kept(story: Story, runner: CliRunner) -> None:
     raw = mail("Please take \x1b[2J me off your list. \xe9", number=2)
-    bring(runner, raw, "--recipient", POSTMASTER)
+    bring(story, raw, POSTMASTER)
     assert runner.invoke(main, ["received", "show", "1"]).stdout_bytes == raw
     with story.db.transaction() as session:
         session.execute(update(InboundMail).values(raw=None))
@@ -246,7 +198,7 @@ def test_a_mail_is_printed_as_it_arrived_while_it_is_kept(story: Story, runner: 
         gone = runner.invoke(main, ["received", "show", number])
         assert (gone.exit_code, gone.output) == (
             1,
-            f"There is no mail {number}, or it is not kept any more.\n",
+            f"There is no mail {number}, or it is no longer kept.\n",
         )
 
 
@@ -258,10 +210,10 @@ def test_what_arrived_is_never_less_than_one_mail_and_counts_its_attempts(runner
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        ("ledger", "No introduction has come to anything yet."),
-        ("mails", "No mail failed, and none is in doubt."),
-        ("received", "No mail arrived yet."),
-        ("reports", "No report stands."),
+        ("ledger", "The ledger is empty: no introduction has ended yet."),
+        ("mails", "No mail has failed, and none is in doubt."),
+        ("received", "No mail has arrived yet."),
+        ("reports", "No open reports."),
     ],
 )
 def test_where_there_is_nothing_it_is_said(story: Story, runner: CliRunner, command: str, said: str) -> None:
@@ -287,11 +239,9 @@ def test_no_name_of_a_setting_is_cut_at_eighty_columns(
 
 
 @pytest.mark.usefixtures("with_domain")
-def test_a_mail_that_waits_is_as_old_as_healthz_says(story: Story, runner: CliRunner) -> None:
+def test_a_mail_that_waits_is_as_old_as_healthz_says(story: Story) -> None:
     assert story.client.get("/healthz").json["oldest_inbound_mail"] is None  # type: ignore[index]
-    bring(runner, mail(), "--recipient", POSTMASTER)
-    with story.db.transaction() as session:
-        session.execute(update(InboundMail).values(received_at=story.clock()))
+    bring(story, mail(), POSTMASTER)
     story.clock.advance(seconds=90)
     assert story.client.get("/healthz").json["oldest_inbound_mail"] == 90  # type: ignore[index]
     story.sweep()
@@ -300,9 +250,9 @@ def test_a_mail_that_waits_is_as_old_as_healthz_says(story: Story, runner: CliRu
 
 def test_a_report_stands_until_it_is_dismissed(story: Story, runner: CliRunner) -> None:
     story.ask()
-    with story.db.transaction() as session:
-        introduction = session.merge(story.introduction(), load=False)
-        wishes.report(session, story.settings, introduction, Role.A, LINDA, story.clock())
+    with story.writing() as context:
+        introduction = context.session.merge(story.introduction(), load=False)
+        wishes.report(context, introduction, Role.A, LINDA)
     listed = runner.invoke(main, ["reports"]).output
     assert " 1 " in listed
     assert "rita@quill.test" in listed
@@ -310,7 +260,7 @@ def test_a_report_stands_until_it_is_dismissed(story: Story, runner: CliRunner) 
     assert "rita@quill.test" not in runner.invoke(main, ["reports"]).output
     for number in ("1", "7"):
         again = runner.invoke(main, ["reports", "dismiss", number])
-        assert (again.exit_code, again.output) == (1, f"There is no report {number} that still stands.\n")
+        assert (again.exit_code, again.output) == (1, f"There is no open report {number}.\n")
 
 
 @pytest.mark.usefixtures("with_domain")
@@ -330,7 +280,7 @@ def test_the_dns_records_are_those_that_our_signatures_are_checked_with(
     assert f"{DOMAIN}. MX 10 twoyes.test." in printed
     assert texts[f"_dmarc.{DOMAIN}."].startswith(b"v=DMARC1; p=none")
     assert texts[f"{DOMAIN}."] == b"v=spf1 a:localhost -all"
-    assert "Not to be published like this: MAIL_SERVER is localhost" in printed
+    assert "Do not publish this: MAIL_SERVER is localhost" in printed
     assert "PRIVATE" not in printed
     public = RSA.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert rsa_public_key(PEM) == public
@@ -349,7 +299,7 @@ def test_a_relay_is_named_in_spf_as_what_it_is(runner: CliRunner, server: str, s
     public = {"MAIL_DEFAULT_SENDER": "us@example.org", "PUBLIC_URL": "https://example.org"}
     printed = runner.invoke(main, ["dns"], env={**public, "MAIL_SERVER": server}).output
     assert f'"v=spf1 {spf} -all"' in printed
-    assert "Not to be published" not in printed
+    assert "Do not publish" not in printed
 
 
 @pytest.mark.parametrize(
@@ -367,5 +317,5 @@ def test_records_of_this_machine_alone_are_marked(runner: CliRunner, env: dict[s
         "MAIL_SERVER": "smtp.example.org",
     }
     printed = runner.invoke(main, ["dns"], env={**public, **env}).output
-    assert printed.count("; Not to be published like this: ") == 1
+    assert printed.count("; Do not publish this: ") == 1
     assert named in printed

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def celery_config(settings: Settings) -> dict[str, Any]:
-    """Celery's settings; each guards against a loss or a block that was seen (docs/design.md)."""
+    """Give Celery its settings; each guards against a loss or a block that was seen (docs/design.md)."""
     return {
         "broker_url": settings.REDIS_URL,
         "task_ignore_result": True,
@@ -44,19 +44,11 @@ def celery_config(settings: Settings) -> dict[str, Any]:
             # Longer than any task: Redis would deliver a running one again.
             "visibility_timeout": 3600,
         },
-        "beat_schedule": {
-            "sweep": {
-                "task": "tasks.responses.sweep",
-                "schedule": settings.SWEEP_EVERY.total_seconds(),
-                # A beat that was alone for long must not leave a heap of sweeps behind.
-                "options": {"expires": max(settings.SWEEP_EVERY.total_seconds(), 1.0)},
-            }
-        },
     }
 
 
 class Nudger:
-    """Sends ids to tasks by name after a commit, and never lets the broker hold up the caller.
+    """The nudge: it sends ids to tasks by name after a commit, and never lets the broker hold up the caller.
 
     ``monotonic`` is the clock, in seconds, that the silence after a failure is measured with.
     """
@@ -79,18 +71,19 @@ class Nudger:
         try:
             for task, ids in nudges.items():
                 self._celery.send_task(task, args=[ids], retry=False)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # Whatever the broker's client raises, the commit stands and the sweep follows.
             self._quiet_until = self._monotonic() + SILENCE
             log.warning("no nudges for %d s, the sweep follows: %s", SILENCE, type(error).__name__)
 
     def is_up(self) -> bool:
-        """Whether the broker answers, asked within the same short timeouts."""
+        """Tell whether the broker answers, asked within the same short timeouts."""
         try:
             with self._celery.connection_for_write() as connection:
                 # Kombu's Redis transport pings the server when it connects. Without a limit of its own
                 # it would sleep for two seconds and try once more, whatever the timeouts say.
                 connection.ensure_connection(max_retries=0)
-        except Exception:
+        except Exception:  # noqa: BLE001
+            # Whatever the client raises, there is no answer.
             return False
         return True

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from service import lifecycle
 from service.introductions import decisions
-from service.introductions.quotas import is_suppressed
 from service.lifecycle import HandedOver, MailKind
 from service.mail.addresses import Purpose, signed
 from service.mail.compose import compose
@@ -24,10 +23,13 @@ from service.mail.smtp import Kind, Outcome, SmtpSession
 from service.settings.clock import Clock
 from service.settings.table import Settings
 from service.store import outbox
+from service.store.context import reading, writing
 from service.store.db import Database
 from service.store.models import MailState, OutboxMail
+from service.store.suppressions import is_suppressed
 
-from .outcomes import UNWANTED, LockedMail, is_wanted, relay_is_paused
+from . import relay
+from .outcomes import UNWANTED, LockedMail, is_wanted
 
 log = logging.getLogger(__name__)
 
@@ -36,16 +38,16 @@ class NotRetriable(Exception):
     """This mail cannot be tried again; the message says why."""
 
 
-class Leased(NamedTuple):
-    """A mail that this worker may send for as long as its lease holds."""
+class Lease(NamedTuple):
+    """The right of this worker to send a mail, for as long as it holds."""
 
-    id: int
+    mail_id: int
     introduction_id: int | None
     recipient: str
-    lease: str
+    key: str
 
 
-class Rendered(NamedTuple):
+class Submission(NamedTuple):
     """A mail as it goes to the relay: its envelope sender, which names it in a bounce, and its bytes."""
 
     sender: str
@@ -56,8 +58,8 @@ def deliver(db: Database, settings: Settings, clock: Clock, ids: Sequence[int] |
     """Send the mails that are due, or those of the given ids that are."""
     with SmtpSession(settings) as smtp:
         # One at a time, so that a worker that is killed keeps only one mail waiting for its lease.
-        while mail := _lease(db, settings, clock(), ids):
-            _deliver_one(db, settings, clock, smtp, mail)
+        while lease := _lease(db, settings, clock(), ids):
+            _deliver_one(db, settings, clock, smtp, lease)
 
 
 def settle(db: Database, settings: Settings, clock: Clock) -> None:
@@ -68,8 +70,8 @@ def settle(db: Database, settings: Settings, clock: Clock) -> None:
         found = [(row.introduction_id, row.id) for row in waiting]
     for introduction_id, mail_id in found:
         try:
-            with db.transaction() as session:
-                mail = LockedMail.of(session, settings, introduction_id, mail_id, now)
+            with writing(db, settings, now) as context:
+                mail = LockedMail.of(context, introduction_id, mail_id)
                 if mail:
                     _settle_one(mail)
         except Exception:
@@ -78,14 +80,14 @@ def settle(db: Database, settings: Settings, clock: Clock) -> None:
 
 
 def _settle_one(mail: LockedMail) -> None:
-    if outbox.is_lost(mail.row, mail.now):
+    if outbox.is_lost(mail.row, mail.context.now):
         mail.unknown("the sender died in the handover")
-    elif outbox.is_useless(mail.row, mail.now):
+    elif outbox.is_useless(mail.row, mail.context.now):
         mail.useless()
 
 
 def retry_by_hand(session: Session, mail_id: int, now: datetime) -> None:
-    """An operator wants a failed or unknown mail tried once more. Raises NotRetriable."""
+    """Try a failed or unknown mail once more, because an operator wants it. Raises NotRetriable."""
     row = session.get(OutboxMail, mail_id)
     if row is None:
         raise NotRetriable(f"There is no mail {mail_id}.")
@@ -101,7 +103,7 @@ def retry_by_hand(session: Session, mail_id: int, now: datetime) -> None:
 
 
 def may_be_retried(row: OutboxMail) -> bool:
-    """Whether anybody still has a use for a failed or unknown mail."""
+    """Tell whether anybody still has a use for a failed or unknown mail."""
     if row.introduction is None:
         return False
     # A case goes on as soon as it knows of a failed envelope; it cannot be told otherwise later.
@@ -110,60 +112,59 @@ def may_be_retried(row: OutboxMail) -> bool:
     return not settled and lifecycle.still_wanted(case, row.to_mail())
 
 
-def _lease(db: Database, settings: Settings, now: datetime, ids: Sequence[int] | None) -> Leased | None:
-    with db.transaction() as session:
-        row = None if relay_is_paused(session, now) else outbox.claim(session, settings, now, ids)
-        return Leased(row.id, row.introduction_id, row.recipient, str(row.lease)) if row else None
+def _lease(db: Database, settings: Settings, now: datetime, ids: Sequence[int] | None) -> Lease | None:
+    with writing(db, settings, now) as context:
+        row = None if relay.is_paused(context) else outbox.claim(context, ids)
+        return Lease(row.id, row.introduction_id, row.recipient, str(row.lease)) if row else None
 
 
-def _deliver_one(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mail: Leased) -> None:
-    outcome = _send(db, settings, clock, smtp, mail)
-    _record(db, settings, mail, outcome, clock())
-    of = f" of introduction {mail.introduction_id}" if mail.introduction_id else ""
-    log.info("mail %s%s: %s", mail.id, of, outcome.kind.value)
+def _deliver_one(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, lease: Lease) -> None:
+    outcome = _send(db, settings, clock, smtp, lease)
+    _record(db, settings, lease, outcome, clock())
+    of = f" of introduction {lease.introduction_id}" if lease.introduction_id else ""
+    log.info("mail %s%s: %s", lease.mail_id, of, outcome.kind.value)
 
 
-def _send(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, mail: Leased) -> Outcome:
+def _send(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, lease: Lease) -> Outcome:
     try:
-        rendered = _render(db, settings, mail, clock())
+        submission = _render(db, settings, lease, clock())
     except Exception as error:
         # A mail that cannot be rendered must not hold up the others; it is tried again and stays visible.
-        log.exception("mail %s could not be rendered", mail.id)
+        log.exception("mail %s could not be rendered", lease.mail_id)
         return Outcome(Kind.RETRY, f"could not be rendered: {type(error).__name__}")
-    if rendered is None:
+    if submission is None:
         return Outcome(Kind.UNWANTED, UNWANTED)
-    sender, message = rendered
-    return smtp.send(sender, mail.recipient, message, fence=lambda: _fence(db, settings, mail, clock()))
+    sender, message = submission
+    return smtp.send(sender, lease.recipient, message, fence=lambda: _fence(db, settings, lease, clock()))
 
 
-def _render(db: Database, settings: Settings, mail: Leased, now: datetime) -> Rendered | None:
-    """The mail as it is now, or None if nobody wants it any more."""
-    with db.reading() as session:
-        row = session.get(OutboxMail, mail.id)
-        if row is None or is_suppressed(session, row.recipient, row.on_behalf_of):
+def _render(db: Database, settings: Settings, lease: Lease, now: datetime) -> Submission | None:
+    """Render the mail as it is now; None if nobody wants it any more."""
+    with reading(db, settings, now) as context:
+        row = context.session.get(OutboxMail, lease.mail_id)
+        if row is None or is_suppressed(context.session, row.recipient, row.on_behalf_of):
             return None
-        if not is_wanted(row, settings, now):
+        if not is_wanted(context, row):
             return None
         message = row.body if row.body is not None else compose(row, settings, now)
-        return Rendered(signed(Purpose.BOUNCE, row, settings), message)
+        return Submission(signed(Purpose.BOUNCE, row, settings), message)
 
 
-def _fence(db: Database, settings: Settings, mail: Leased, now: datetime) -> bool:
+def _fence(db: Database, settings: Settings, lease: Lease, now: datetime) -> bool:
     """Commit the handover if, at this very moment, the mail may still go."""
-    with db.transaction() as session:
-        locked = LockedMail.of(session, settings, mail.introduction_id, mail.id, now)
-        if locked is None or not locked.is_wanted():
+    with writing(db, settings, now) as context:
+        mail = LockedMail.of(context, lease.introduction_id, lease.mail_id)
+        if mail is None or not mail.is_wanted():
             return False
-        if not outbox.hand_over(session, settings, locked.row, mail.lease, now):
+        if not outbox.hand_over(context, mail.row, lease.key):
             return False
-        if locked.introduction:
-            command = HandedOver(locked.row.to, locked.row.kind)
-            decisions.apply(session, settings, locked.introduction, command, now)
+        if mail.introduction:
+            decisions.apply(context, mail.introduction, HandedOver(mail.row.to, mail.row.kind))
         return True
 
 
-def _record(db: Database, settings: Settings, mail: Leased, outcome: Outcome, now: datetime) -> None:
-    with db.transaction() as session:
-        locked = LockedMail.of(session, settings, mail.introduction_id, mail.id, now)
-        if locked:
-            locked.record(outcome, mail.lease)
+def _record(db: Database, settings: Settings, lease: Lease, outcome: Outcome, now: datetime) -> None:
+    with writing(db, settings, now) as context:
+        mail = LockedMail.of(context, lease.introduction_id, lease.mail_id)
+        if mail:
+            mail.record(outcome, lease.key)

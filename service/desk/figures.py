@@ -1,12 +1,13 @@
-"""The ledger in figures: referrals and leads over time, how far cases come, and how long each step takes.
+"""Statistics of the ledger: referrals and leads over time, how far cases come, and how long each step takes.
 
 Everything is counted from one list of entries, so that a page and its exports cannot differ. Whoever asks
 for their own entries must learn no single answer from them (docs/design.md, section 3, rule 5), hence:
 
 - A case is there once it has ended. One that did not come about has the day of its closing moment.
-- Of the reasons only those of `Why` are told.
+- Of the reasons only those of `LeadReason` are told.
 - "Both said yes" is counted only of introductions that left: the requester was told of these anyway.
-- How long two yeses took is told only from `LEAST` introductions on: of one, it is when somebody answered.
+- How long two yeses took is told only from `MIN_TIMED_CASES` introductions on: of one, it would be
+  the moment at which somebody answered.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from service.lifecycle import Reason
 from service.lifecycle.ledger import Outcome
 from service.store.models import Introduction, LedgerEntry
 
-LEAST = 3
+MIN_TIMED_CASES = 3
 
 
-class Why(StrEnum):
+class LeadReason(StrEnum):
     """What a requester may know of why a lead stayed one."""
 
     NOT_COME_ABOUT = "did-not-come-about"
@@ -50,7 +51,7 @@ class Step(StrEnum):
 
 
 class Unit(StrEnum):
-    """What one column of the picture over time stands for."""
+    """What one column of the chart over time stands for."""
 
     DAY = "day"
     WEEK = "week"
@@ -59,7 +60,7 @@ class Unit(StrEnum):
 
 
 @dataclass(frozen=True)
-class Span:
+class DateRange:
     """From the first to the last day, both included; None is open."""
 
     first: date | None = None
@@ -67,8 +68,8 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One current entry. ``day`` is in the installation's zone; ``why`` is empty for a referral.
+class Entry:
+    """One current entry. ``day`` is in the installation's zone; ``reason`` is empty for a referral.
 
     ``reached`` holds the moment of each step that the case came to.
     """
@@ -79,30 +80,31 @@ class Line:
     first: str
     second: str
     outcome: Outcome
-    why: str
+    reason: str
     reached: dict[Step, datetime]
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many of the entries are referrals, and how many leads."""
+    """The number of referrals and of leads among some entries."""
 
     referrals: int
     leads: int
 
     @property
     def total(self) -> int:
+        """Return the number of entries."""
         return self.referrals + self.leads
 
     @property
     def share(self) -> float | None:
-        """The share of referrals, from 0 to 1; None of nothing."""
+        """Return the share of referrals, from 0 to 1; None where there are no entries."""
         return self.referrals / self.total if self.total else None
 
 
 @dataclass(frozen=True)
 class Period:
-    """One column of the picture over time, from its first to its last day."""
+    """One column of the chart over time, from its first to its last day."""
 
     first: date
     last: date
@@ -111,7 +113,10 @@ class Period:
 
 @dataclass(frozen=True)
 class Duration:
-    """The median time from the verified request to a step, rounded as it is shown; None if it is not told."""
+    """The median time in seconds from the verified request to a step, rounded as it is shown.
+
+    None where it is not told.
+    """
 
     step: Step
     cases: int
@@ -126,37 +131,42 @@ class Figures:
     unit: Unit
     periods: list[Period]
     funnel: dict[Step, int]
-    whys: dict[str, int]
+    reasons: dict[str, int]
     durations: list[Duration]
-    lines: list[Line]
+    entries: list[Entry]
 
 
-def figures(session: Session, zone: ZoneInfo, span: Span, requester: str | None, today: date) -> Figures:
-    """The figures of one requester's canonical address, or of everyone's cases (None): for operators only."""
-    lines = _lines(session, zone, span, requester)
-    unit, periods = _over_time(lines, span, today)
+def figures(
+    session: Session, zone: ZoneInfo, dates: DateRange, requester: str | None, today: date
+) -> Figures:
+    """Return the figures of one requester's canonical address, or for operators of everyone's cases (None).
+
+    ``zone`` is the one whose days are meant, and ``today`` the last day of a range that is open.
+    """
+    entries = _entries(session, zone, dates, requester)
+    unit, periods = _periods(entries, dates, today)
     return Figures(
-        tally=_tally(lines),
+        tally=_tally(entries),
         unit=unit,
         periods=periods,
-        funnel={step: sum(step in line.reached for line in lines) for step in Step},
-        whys=_whys(lines, Why if requester is not None else Reason),
-        durations=[_duration(lines, step, requester is not None) for step in list(Step)[1:]],
-        lines=lines,
+        funnel={step: sum(step in entry.reached for entry in entries) for step in Step},
+        reasons=_reasons(entries, LeadReason if requester is not None else Reason),
+        durations=[_duration(entries, step, is_own=requester is not None) for step in list(Step)[1:]],
+        entries=entries,
     )
 
 
 # --- The entries ----------------------------------------------------------------------------------
 
 
-def _lines(session: Session, zone: ZoneInfo, span: Span, requester: str | None) -> list[Line]:
-    """The current entries of a span, the newest first."""
-    found = session.execute(_entries(zone, span, requester))
-    return [_line(*row, zone, requester is not None) for row in found]
+def _entries(session: Session, zone: ZoneInfo, dates: DateRange, requester: str | None) -> list[Entry]:
+    """Return the current entries of these dates, the newest first."""
+    found = session.execute(_query(zone, dates, requester))
+    return [_entry(*row, zone, is_own=requester is not None) for row in found]
 
 
-def _entries(
-    zone: ZoneInfo, span: Span, requester: str | None
+def _query(
+    zone: ZoneInfo, dates: DateRange, requester: str | None
 ) -> Select[Introduction, LedgerEntry, datetime]:
     ended_at = _ended_at()
     entries = (
@@ -167,10 +177,10 @@ def _entries(
     )
     if requester is not None:
         entries = entries.where(Introduction.requester_address == requester)
-    if span.first:
-        entries = entries.where(ended_at >= _midnight(span.first, zone))
-    if span.last:
-        entries = entries.where(ended_at < _midnight(span.last + timedelta(days=1), zone))
+    if dates.first:
+        entries = entries.where(ended_at >= _midnight(dates.first, zone))
+    if dates.last:
+        entries = entries.where(ended_at < _midnight(dates.last + timedelta(days=1), zone))
     return entries
 
 
@@ -184,38 +194,38 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def _line(
-    introduction: Introduction, entry: LedgerEntry, ended_at: datetime, zone: ZoneInfo, is_own: bool
-) -> Line:
+def _entry(
+    introduction: Introduction, entry: LedgerEntry, ended_at: datetime, zone: ZoneInfo, *, is_own: bool
+) -> Entry:
     first, second = introduction.consents
-    return Line(
+    return Entry(
         introduction=introduction.id,
         day=ended_at.astimezone(zone).date(),
         requester=introduction.requester_name,
         first=first.name,
         second=second.name,
         outcome=entry.outcome,
-        why=_why(introduction, entry, is_own),
+        reason=_reason(introduction, entry, is_own=is_own),
         reached=dict(_reached(introduction, entry)),
     )
 
 
-def _why(introduction: Introduction, entry: LedgerEntry, is_own: bool) -> str:
+def _reason(introduction: Introduction, entry: LedgerEntry, *, is_own: bool) -> str:
     if entry.reason is None:
         return ""
-    return (_told_why(introduction, entry.reason) if is_own else entry.reason).value
+    return (_reason_for_requester(introduction, entry.reason) if is_own else entry.reason).value
 
 
-def _told_why(introduction: Introduction, reason: Reason) -> Why:
+def _reason_for_requester(introduction: Introduction, reason: Reason) -> LeadReason:
     if reason is Reason.WITHDRAWN:
-        return Why.WITHDRAWN
+        return LeadReason.WITHDRAWN
     if introduction.left_at is None:
-        return Why.NOT_COME_ABOUT
-    return Why.UNCONFIRMED if reason is Reason.HANDOFF_UNCONFIRMED else Why.UNDELIVERED
+        return LeadReason.NOT_COME_ABOUT
+    return LeadReason.UNCONFIRMED if reason is Reason.HANDOFF_UNCONFIRMED else LeadReason.UNDELIVERED
 
 
 def _reached(introduction: Introduction, entry: LedgerEntry) -> Iterator[tuple[Step, datetime]]:
-    """The steps of a case and when it came to them. Two yeses count only where the introduction left."""
+    """Yield the steps of a case and their moments. Two yeses count only where the introduction left."""
     if introduction.verified_at:
         yield Step.ASKED, introduction.verified_at
     if introduction.left_at:
@@ -229,29 +239,29 @@ def _reached(introduction: Introduction, entry: LedgerEntry) -> Iterator[tuple[S
 # --- Counted --------------------------------------------------------------------------------------
 
 
-def _tally(lines: Iterable[Line]) -> Tally:
-    outcomes = Counter(line.outcome for line in lines)
+def _tally(entries: Iterable[Entry]) -> Tally:
+    outcomes = Counter(entry.outcome for entry in entries)
     return Tally(outcomes[Outcome.REFERRAL], outcomes[Outcome.LEAD])
 
 
-def _whys(lines: list[Line], words: type[Why] | type[Reason]) -> dict[str, int]:
-    """How many leads have each reason, in the order of the words; without those that none has."""
-    counts = Counter(line.why for line in lines)
-    return {word.value: counts[word.value] for word in words if counts[word.value]}
+def _reasons(entries: list[Entry], known: type[LeadReason | Reason]) -> dict[str, int]:
+    """Count the leads by reason, in the order of the enum; without those that none has."""
+    counts = Counter(entry.reason for entry in entries)
+    return {reason.value: counts[reason.value] for reason in known if counts[reason.value]}
 
 
-def _duration(lines: list[Line], step: Step, is_own: bool) -> Duration:
-    """How long introduced cases took to a step; see the rules at the top of this module."""
-    introduced = [line.reached for line in lines if Step.INTRODUCED in line.reached]
+def _duration(entries: list[Entry], step: Step, *, is_own: bool) -> Duration:
+    """Return how long introduced cases took to a step; see the rules at the top of this module."""
+    introduced = [entry.reached for entry in entries if Step.INTRODUCED in entry.reached]
     taken = [
         (reached[step] - reached[Step.ASKED]).total_seconds() for reached in introduced if step in reached
     ]
-    least = LEAST if is_own and step is Step.BOTH_YES else 1
+    least = MIN_TIMED_CASES if is_own and step is Step.BOTH_YES else 1
     return Duration(step, len(taken), _rounded(median(taken)) if len(taken) >= least else None)
 
 
 def _rounded(seconds: float) -> int:
-    """To whole days from two days on, to whole hours from two hours on, else to whole minutes."""
+    """Round to whole days from two days on, to whole hours from two hours on, else to whole minutes."""
     size = 86400 if seconds >= 2 * 86400 else 3600 if seconds >= 2 * 3600 else 60
     return max(1, round(seconds / size)) * size
 
@@ -259,15 +269,15 @@ def _rounded(seconds: float) -> int:
 # --- Over time ------------------------------------------------------------------------------------
 
 
-def _over_time(lines: list[Line], span: Span, today: date) -> tuple[Unit, list[Period]]:
-    """The columns of a span, until today; where it is open, from the first entry on."""
-    first = span.first or min((line.day for line in lines), default=today)
-    last = max(first, min(span.last or today, today), *(line.day for line in lines))
+def _periods(entries: list[Entry], dates: DateRange, today: date) -> tuple[Unit, list[Period]]:
+    """Return the columns of these dates, until today; where they are open, from the first entry on."""
+    first = dates.first or min((entry.day for entry in entries), default=today)
+    last = max(first, min(dates.last or today, today), *(entry.day for entry in entries))
     unit = _unit((last - first).days + 1)
-    starts = list(_starts(first if span.first else _beginning(unit, first), last, unit))
-    columns: list[list[Line]] = [[] for _ in starts]
-    for line in lines:
-        columns[bisect_right(starts, line.day) - 1].append(line)
+    starts = list(_starts(first if dates.first else _first_day(unit, first), last, unit))
+    columns: list[list[Entry]] = [[] for _ in starts]
+    for entry in entries:
+        columns[bisect_right(starts, entry.day) - 1].append(entry)
     ends = [after - timedelta(days=1) for _, after in pairwise(starts)] + [last]
     return unit, [
         Period(start, end, _tally(column)) for start, end, column in zip(starts, ends, columns, strict=True)
@@ -285,14 +295,14 @@ def _unit(days: int) -> Unit:
 def _starts(first: date, last: date, unit: Unit) -> Iterator[date]:
     while first <= last:
         yield first
-        first = _beginning(unit, _beginning(unit, first) + timedelta(days=_LONGEST[unit]))
+        first = _first_day(unit, _first_day(unit, first) + timedelta(days=_MAX_DAYS[unit]))
 
 
-_LONGEST = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 31, Unit.YEAR: 366}
+_MAX_DAYS = {Unit.DAY: 1, Unit.WEEK: 7, Unit.MONTH: 31, Unit.YEAR: 366}
 
 
-def _beginning(unit: Unit, day: date) -> date:
-    """The first day of the unit that a day is in; weeks begin on Monday (ISO 8601)."""
+def _first_day(unit: Unit, day: date) -> date:
+    """Return the first day of the unit that a day is in; weeks begin on Monday (ISO 8601)."""
     if unit is Unit.WEEK:
         return day - timedelta(days=day.weekday())
     if unit is Unit.MONTH:

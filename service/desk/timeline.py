@@ -1,6 +1,6 @@
 """What happened to an introduction: as its requester may see it, and as the operator sees it. Only reads.
 
-What a requester sees here depends on what `service.overview` says at its top, and on nothing else.
+What a requester sees here depends on what `service.desk.overview` says at its top, and on nothing else.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from service.lifecycle import ConsentState, MailKind, Order, Role
 from service.settings.table import Settings
 from service.store.models import Event, Introduction, OutboxMail
 
-from .overview import Standing, standing, told_noes
+from .overview import Status, disclosed_noes, status
 
 
-class Told(StrEnum):
-    """One line of the timeline that a requester sees."""
+class EntryKind(StrEnum):
+    """What an entry of the requester's timeline is about."""
 
     REQUESTED = "requested"
     VERIFIED = "verified"
@@ -43,77 +43,88 @@ class Told(StrEnum):
 
 
 @dataclass(frozen=True)
-class Step:
-    """Something that happened and may be told; ``name`` is the party that it is about."""
+class TimelineEntry:
+    """Something that happened and may be disclosed; ``name`` is the party that it is about."""
 
     at: datetime
-    what: Told
+    kind: EntryKind
     name: str = ""
 
 
 def may_remind(session: Session, settings: Settings, introduction: Introduction, now: datetime) -> bool:
-    """Whether the button for the reminder is there: that depends on no answer but one that was told."""
-    began, ends = introduction.verified_at, introduction.closes_at
-    if not introduction.reminders or not began or not ends or now >= min(began + settings.REMIND_AFTER, ends):
+    """Tell whether the button for the reminder is there: that depends on no answer that is not disclosed."""
+    verified_at, closes_at = introduction.verified_at, introduction.closes_at
+    if not introduction.reminders or not verified_at or not closes_at:
         return False
-    # While a no stands nobody is reminded; whether one that was told was taken back must not show.
-    is_asked = standing(introduction) in (Standing.ASKED, Standing.UNREACHED)
-    return is_asked and not (asked_for_reminder(session, introduction) or told_noes(session, introduction))
+    if now >= min(verified_at + settings.REMIND_AFTER, closes_at):
+        return False
+    # While a no stands nobody is reminded; whether one that was disclosed was taken back must not show.
+    is_asked = status(introduction) in (Status.ASKED, Status.UNREACHED)
+    return is_asked and not (
+        asked_for_reminder(session, introduction) or disclosed_noes(session, introduction)
+    )
 
 
-def timeline(session: Session, settings: Settings, introduction: Introduction, now: datetime) -> list[Step]:
-    """What happened, as the requester may see it, oldest first."""
-    steps = [Step(introduction.created_at, Told.REQUESTED)]
+def timeline(
+    session: Session, settings: Settings, introduction: Introduction, now: datetime
+) -> list[TimelineEntry]:
+    """Return what happened, as the requester may see it, oldest first."""
+    entries = [TimelineEntry(introduction.created_at, EntryKind.REQUESTED)]
     for event in history(session, introduction):
-        steps += _told(introduction, event)
-    steps += _shared_noes(session, introduction)
-    steps += _reminder_due(settings, introduction, steps, now)
-    if standing(introduction) is Standing.NOTHING and introduction.closes_at:
+        entries += _entries(introduction, event)
+    entries += _disclosed_noes(session, introduction)
+    entries += _reminder_due(settings, introduction, entries, now)
+    if status(introduction) is Status.NOTHING and introduction.closes_at:
         # The closing moment itself: the clock's own event may be a little later where a yes was taken back.
-        steps.append(Step(introduction.closes_at, Told.NOTHING))
-    return sorted(steps, key=lambda step: step.at)
+        entries.append(TimelineEntry(introduction.closes_at, EntryKind.NOTHING))
+    return sorted(entries, key=lambda entry: entry.at)
 
 
 def history(session: Session, introduction: Introduction) -> list[Event]:
-    """Every event, oldest first: for the operator."""
+    """Return every event, oldest first: for the operator."""
     events = select(Event).where(Event.introduction_id == introduction.id).order_by(Event.id)
     return list(session.scalars(events))
 
 
 def mails(session: Session, introduction: Introduction) -> list[OutboxMail]:
-    """Every mail of an introduction, in the order in which they were queued: for the operator."""
+    """Return every mail of an introduction, in the order in which they were queued: for the operator."""
     rows = select(OutboxMail).where(OutboxMail.introduction_id == introduction.id).order_by(OutboxMail.id)
     return list(session.scalars(rows))
 
 
-PLAIN = {
-    "verified": Told.VERIFIED,
-    "request lapsed": Told.LAPSED,
-    "withdrawn": Told.WITHDRAWN,
-    "introduced": Told.INTRODUCED,
-    "follow-up queued": Told.FOLLOWED_UP,
-    "handoff confirmed": Told.CONFIRMED,
+NEUTRAL_EVENTS = {
+    "verified": EntryKind.VERIFIED,
+    "request lapsed": EntryKind.LAPSED,
+    "withdrawn": EntryKind.WITHDRAWN,
+    "introduced": EntryKind.INTRODUCED,
+    "follow-up queued": EntryKind.FOLLOWED_UP,
+    "handoff confirmed": EntryKind.CONFIRMED,
 }
-"""The events that tell nothing of one side; whatever is neither here nor in `_told` is not shown."""
+"""The events that tell nothing of one side; whatever is neither here nor in `_entries` is not shown."""
 
 
-def _told(introduction: Introduction, event: Event) -> Iterator[Step]:
-    own, detail = introduction.requester_is, event.detail
-    if event.name in PLAIN:
-        yield Step(event.at, PLAIN[event.name])
+def _entries(introduction: Introduction, event: Event) -> Iterator[TimelineEntry]:
+    detail = event.detail
+    if event.name in NEUTRAL_EVENTS:
+        yield TimelineEntry(event.at, NEUTRAL_EVENTS[event.name])
     elif event.name == "undeliverable":
-        yield Step(event.at, Told.LOST, _name(introduction, detail["to"]))
+        yield TimelineEntry(event.at, EntryKind.LOST, _name(introduction, detail["to"]))
     elif event.name == "address corrected":
-        yield Step(event.at, Told.CORRECTED, _name(introduction, detail["side"]))
+        yield TimelineEntry(event.at, EntryKind.CORRECTED, _name(introduction, detail["side"]))
     elif event.name == "reminder asked for":
-        yield Step(event.at, Told.REMINDED)
+        yield TimelineEntry(event.at, EntryKind.REMINDED)
     elif event.name == "mail came back" and _is_lost_introduction(introduction, event):
-        yield Step(event.at, Told.CAME_BACK, _name(introduction, detail["to"]))
+        yield TimelineEntry(event.at, EntryKind.CAME_BACK, _name(introduction, detail["to"]))
     elif event.name == "closed" and introduction.left_at:
-        yield Step(event.at, Told.UNCONFIRMED if introduction.introduced_at else Told.UNDELIVERED)
-    elif event.name == "answered" and event.actor == own and detail.get("answer") == ConsentState.NO:
+        kind = EntryKind.UNCONFIRMED if introduction.introduced_at else EntryKind.UNDELIVERED
+        yield TimelineEntry(event.at, kind)
+    elif event.name == "answered" and _is_own_no(introduction, event):
         # "Never contact me again", said by a requester who is one of the two.
-        yield Step(event.at, Told.WITHDRAWN)
+        yield TimelineEntry(event.at, EntryKind.WITHDRAWN)
+
+
+def _is_own_no(introduction: Introduction, event: Event) -> bool:
+    return event.actor == introduction.requester_is and event.detail.get("answer") == ConsentState.NO
 
 
 def _is_lost_introduction(introduction: Introduction, event: Event) -> bool:
@@ -126,24 +137,30 @@ def _name(introduction: Introduction, side: str) -> str:
     return introduction.consent(Role(side)).name
 
 
-def _shared_noes(session: Session, introduction: Introduction) -> Iterator[Step]:
-    """Who let the requester know of a no."""
-    for mail in told_noes(session, introduction):
+def _disclosed_noes(session: Session, introduction: Introduction) -> Iterator[TimelineEntry]:
+    """Yield who let the requester know of a no."""
+    for mail in disclosed_noes(session, introduction):
         name = introduction.consent(Role(mail.about)).name
-        yield Step(mail.sent_at or mail.created_at, Told.DECLINED, name)
+        yield TimelineEntry(mail.sent_at or mail.created_at, EntryKind.DECLINED, name)
 
 
 def _reminder_due(
-    settings: Settings, introduction: Introduction, steps: list[Step], now: datetime
-) -> Iterator[Step]:
-    """When a reminder was due by the clock, whether or not anybody was left to be reminded.
+    settings: Settings, introduction: Introduction, entries: list[TimelineEntry], now: datetime
+) -> Iterator[TimelineEntry]:
+    """Yield when a reminder was due by the clock, whether or not anybody was left to be reminded.
 
     Where one is asked after the other, that moment would tell when the first said yes.
     """
-    began, ends = introduction.verified_at, introduction.closes_at
-    if not introduction.reminders or introduction.order is not Order.TOGETHER or not began or not ends:
+    verified_at, closes_at = introduction.verified_at, introduction.closes_at
+    if not introduction.reminders or introduction.order is not Order.TOGETHER:
         return
-    due = began + settings.REMIND_AFTER
-    over = (Told.REMINDED, Told.WITHDRAWN, Told.INTRODUCED, Told.UNDELIVERED)
-    if due <= now and due < ends and not any(step.what in over and step.at <= due for step in steps):
-        yield Step(due, Told.REMINDER_DUE)
+    if not verified_at or not closes_at:
+        return
+    due = verified_at + settings.REMIND_AFTER
+    final = (EntryKind.REMINDED, EntryKind.WITHDRAWN, EntryKind.INTRODUCED, EntryKind.UNDELIVERED)
+    if (
+        due <= now
+        and due < closes_at
+        and not any(entry.kind in final and entry.at <= due for entry in entries)
+    ):
+        yield TimelineEntry(due, EntryKind.REMINDER_DUE)

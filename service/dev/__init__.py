@@ -1,4 +1,4 @@
-"""The embedded mode: TwoYes on one machine with nothing installed beside Python (`make run`).
+"""One machine with nothing installed beside Python: `make run`, `make demo`, the mailbox.
 
 The same processes run as in production, from the same Procfile; only their settings differ. This
 module decides those settings. Every one of them is a default: what the environment gives wins.
@@ -15,12 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.settings.table import Settings, given
+from service.settings.environment import read_environment
+from service.settings.table import Settings
 
 LOOPBACK = "127.0.0.1"
-KEPT = "settings.json"
+RUN_SETTINGS = "settings.json"
+"""The file in DATA_DIR with the settings that the last run decided itself."""
 # Short enough that the whole story, from form to ledger, can be watched in one sitting.
-SHORT = {
+SHORT_DURATIONS = {
     "HOLD_FOR": "10s",
     "ANSWER_WITHIN": "10m",
     "REMIND_AFTER": "2m",
@@ -53,18 +55,18 @@ class Plan:
 
     @property
     def mailbox(self) -> Path:
-        """The Maildir that the catcher fills."""
+        """Return the Maildir that the local mailbox fills."""
         return self.data_dir / "mailbox"
 
 
-def plan(environ: Mapping[str, str], scratch: Path) -> Plan:
+def make_plan(environ: Mapping[str, str], scratch: Path) -> Plan:
     """Decide what to run and with which settings.
 
     `scratch` is a folder for what need not outlive the run: the socket of the built-in Redis is
     there, and not in DATA_DIR, because a socket's path may not be longer than some 100 bytes.
     Touches no file. Raises SettingsError when a `<NAME>_FILE` cannot be read.
     """
-    named = dict(given(environ))
+    named = dict(read_environment(environ))
     data_dir = Path(named.get("DATA_DIR", "var")).absolute()
     redis_socket = None if "REDIS_URL" in named else scratch / "redis.sock"
     mail_port = None if named.keys() & {"MAIL_SERVER", "MAIL_PORT"} else free_port()
@@ -81,30 +83,35 @@ def plan(environ: Mapping[str, str], scratch: Path) -> Plan:
 
 
 def _defaults(data_dir: Path, redis_socket: Path | None, mail_port: int | None) -> dict[str, str]:
-    values = {"EMBEDDED": "1", "PORT": "8000", "DATABASE_URL": f"sqlite:///{data_dir}/twoyes.db", **SHORT}
+    values = {
+        "EMBEDDED": "1",
+        "PORT": "8000",
+        "DATABASE_URL": f"sqlite:///{data_dir}/twoyes.db",
+        **SHORT_DURATIONS,
+    }
     if redis_socket is not None:
         values["REDIS_URL"] = f"redis+socket://{redis_socket}"
     if mail_port is not None:
         values |= {"MAIL_SERVER": LOOPBACK, "MAIL_PORT": str(mail_port), "MAILBOX": "1"}
         # Only here: from a real relay, nobody's reply would find its way back to this domain.
         values["INBOUND_DOMAIN"] = "localhost"
-    return values | {"INBOUND_PROTOCOL": "smtp", "INBOUND_PORT": str(free_port())}
+    return values | {"INBOUND_PORT": str(free_port())}
 
 
 def with_secret(environ: Mapping[str, str], data_dir: Path) -> dict[str, str]:
-    """The environment with a SECRET_KEY: the one given, or the one kept in `data_dir`.
+    """Return the environment with a SECRET_KEY: the one given, or the one kept in `data_dir`.
 
     The children get the file's name and not the key, since other users may read a process's
     environment on some systems.
     """
     values = dict(environ)
-    if "SECRET_KEY" not in dict(given(environ)):
+    if "SECRET_KEY" not in dict(read_environment(environ)):
         values.pop("SECRET_KEY", None)
-        values["SECRET_KEY_FILE"] = str(_kept_secret(data_dir / "secret_key"))
+        values["SECRET_KEY_FILE"] = str(_secret_file(data_dir / "secret_key"))
     return values
 
 
-def _kept_secret(path: Path) -> Path:
+def _secret_file(path: Path) -> Path:
     """Make the key once: links mailed yesterday must still work after the next start."""
     if not path.exists() or not path.read_text().strip():
         fresh = path.with_suffix(".new")
@@ -117,30 +124,30 @@ def _kept_secret(path: Path) -> Path:
     return path
 
 
-def keep(todo: Plan, environ: Mapping[str, str], given_by: Mapping[str, str]) -> None:
-    """Write down with which settings of its own a run began, for `as_kept`; no secret is among them."""
+def save_run_settings(plan: Plan, environ: Mapping[str, str], overrides: Mapping[str, str]) -> None:
+    """Write the settings that a run decided itself to a file, for `with_last_run`; none is a secret."""
     # Links lead where the pages are, whoever chose the port.
-    given_for_once = given_by.keys() - {"PORT", "PUBLIC_URL"}
-    names = {*Settings.model_fields, "SECRET_KEY_FILE"} & environ.keys() - given_for_once
-    kept = todo.data_dir / KEPT
-    kept.write_text(json.dumps({name: environ[name] for name in sorted(names)}, indent=2) + "\n")
+    only_this_time = overrides.keys() - {"PORT", "PUBLIC_URL"}
+    names = {*Settings.model_fields, "SECRET_KEY_FILE"} & environ.keys() - only_this_time
+    path = plan.data_dir / RUN_SETTINGS
+    path.write_text(json.dumps({name: environ[name] for name in sorted(names)}, indent=2) + "\n")
 
 
-def as_kept(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment and, unless it names a database, what the last run on DATA_DIR began with.
+def with_last_run(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment and, unless it names a database, the settings of the last run on DATA_DIR.
 
     Raises SettingsError when a `<NAME>_FILE` cannot be read.
     """
-    named = dict(given(environ))
-    kept = Path(named.get("DATA_DIR", "var")) / KEPT
-    if "DATABASE_URL" in named or not kept.exists():
+    named = dict(read_environment(environ))
+    path = Path(named.get("DATA_DIR", "var")) / RUN_SETTINGS
+    if "DATABASE_URL" in named or not path.exists():
         return dict(environ)
-    values: dict[str, str] = json.loads(kept.read_text())
+    values: dict[str, str] = json.loads(path.read_text())
     return dict(environ) | {n: value for n, value in values.items() if n.removesuffix("_FILE") not in named}
 
 
 def free_port() -> int:
-    """A TCP port on the loopback interface that nothing listens on at this moment."""
+    """Return a TCP port on the loopback interface that nothing listens on at this moment."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]

@@ -16,22 +16,24 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from types import FrameType
+from typing import Self
 
 import click
-from honcho.colour import get_colours  # type: ignore[import-untyped]
-from honcho.printer import Message, Printer  # type: ignore[import-untyped]
+from honcho.colour import get_colours
+from honcho.printer import Message, Printer
 
-# Seconds that children have after SIGTERM: a worker finishes its mails, gunicorn its requests.
-PATIENCE = 8.0
+from service.settings.clock import utc_now
+
+STOP_TIMEOUT = 8.0
+"""Seconds that children have after SIGTERM: a worker finishes its mails, gunicorn its requests."""
 
 
 class Children:
     """Child processes that print under their names and stop together.
 
     While the context is open, the first SIGINT, SIGTERM or SIGHUP ends every wait of this class;
-    a second one ends the patience with children that take long to stop.
+    a second one kills the children that take long to stop.
     """
 
     def __init__(self, environ: Mapping[str, str], names: Iterable[str]) -> None:
@@ -44,7 +46,7 @@ class Children:
         self._colours = get_colours()
         self._signals = 0
 
-    def __enter__(self) -> Children:
+    def __enter__(self) -> Self:
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
         # This one comes when the terminal is closed; the children, in sessions of their own, would
@@ -59,13 +61,13 @@ class Children:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signals += 1
 
-    def start(self, name: str, line: str) -> None:
+    def start(self, name: str, command: str) -> None:
         """Start a Procfile line; does nothing once a signal came."""
         if self._signals:
             return
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S602 (a Procfile's lines are written for a shell)
             # Without `exec` some shells stay in front of the command and take its signals.
-            f"exec {line}",
+            f"exec {command}",
             shell=True,
             env=self._environ,
             stdin=subprocess.DEVNULL,
@@ -84,10 +86,11 @@ class Children:
 
     def _read(self, name: str, process: subprocess.Popen[bytes], colour: str) -> None:
         assert process.stdout is not None  # noqa: S101 (for the type checker)
-        for line in process.stdout:
-            self._output.put(Message("line", line, datetime.now().astimezone(), name, colour))
+        with process.stdout as lines:
+            for line in lines:
+                self._output.put(Message("line", line, utc_now().astimezone(), name, colour))
 
-    def when(self, happened: Callable[[], bool], text: str) -> None:
+    def print_when(self, happened: Callable[[], bool], text: str) -> None:
         """Print `text` as soon as `happened` says so, asked five times a second in the background."""
         self._in_background(self._await, happened, text)
 
@@ -98,9 +101,9 @@ class Children:
             time.sleep(0.2)
         return None
 
-    def finish(self, name: str, line: str) -> int | None:
+    def finish(self, name: str, command: str) -> int | None:
         """Run a command to its end and return its exit code; None when a signal came first."""
-        self.start(name, line)
+        self.start(name, command)
         while not self._signals:
             self._print()
             if (code := self._processes[name].poll()) is not None:
@@ -134,7 +137,7 @@ class Children:
         chosen = [self._processes.pop(name) for name in list(names) if name in self._processes]
         for process in chosen:
             process.terminate()
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + STOP_TIMEOUT
         while any(process.poll() is None for process in chosen):
             if time.monotonic() > end or self._signals > 1:
                 break

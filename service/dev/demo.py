@@ -24,7 +24,7 @@ import requests
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from service.operating import records
+from service.operating import probes, records
 from service.settings.table import Settings
 from service.store.db import Database
 
@@ -32,14 +32,14 @@ from . import LOOPBACK, CannotRun, free_port
 from .mailbox import CaughtMail, read
 
 RITA = "rita@quill.test"
-SHORT = {
+SHORT_DURATIONS = {
     "ANSWER_WITHIN": "20s",
     "HOLD_FOR": "1s",
     "FOLLOW_UP_AFTER": "1s",
     "CONFIRM_WITHIN": "10s",
     "SWEEP_EVERY": "1s",
 }
-PATIENCE = 60.0
+STEP_TIMEOUT = 60.0
 """Seconds that any one step may take; each is done in a second or two."""
 
 Found = TypeVar("Found")
@@ -80,7 +80,7 @@ class Stage:
     def request(self, a: Person, b: Person, need: str) -> None:
         """Rita fills in the form, looks at the preview, sends it, and confirms her address."""
         browser = requests.Session()
-        form = browser.get(f"{self._url}/", timeout=PATIENCE).text
+        form = browser.get(f"{self._url}/", timeout=STEP_TIMEOUT).text
         token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form)
         fields = {
             **_fields(a, b, need),
@@ -110,14 +110,16 @@ class Stage:
 
     def until(self, what: str, found: Callable[[], Found | None]) -> Found:
         """Wait, with a spinner, until something is found. Raises CannotRun if it never is."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + STEP_TIMEOUT
         columns = SpinnerColumn(), TextColumn("waiting for {task.description}"), TimeElapsedColumn()
         quiet = not self._console.is_terminal
         with Progress(*columns, console=self._console, transient=True, disable=quiet) as progress:
             progress.add_task(what, total=None)
             while (result := found()) is None:
                 if time.monotonic() > end:
-                    raise CannotRun(f"The demo waited {PATIENCE:.0f} seconds for {what} in vain.")
+                    raise CannotRun(
+                        f"The demo gave up: there was no sign of {what} for {STEP_TIMEOUT:.0f} seconds."
+                    )
                 time.sleep(0.1)
         return result
 
@@ -139,7 +141,7 @@ class Stage:
         return next((mail for mail in read(self._mailbox) if to in mail.rcpt_to and fits(mail)), None)
 
     def _post(self, browser: requests.Session, path: str, fields: dict[str, str]) -> None:
-        response = browser.post(f"{self._url}{path}", data=fields, timeout=PATIENCE)
+        response = browser.post(f"{self._url}{path}", data=fields, timeout=STEP_TIMEOUT)
         if not response.ok:
             page = path.split("/")[1] or "the form"
             raise CannotRun(f"The demo was refused by {page}: {response.status_code}.")
@@ -153,13 +155,13 @@ def play() -> None:
         console.print("Starting a TwoYes of the demo's own …")
         with _running(environ, Path(folder) / "log"):
             stage = Stage(f"http://{LOOPBACK}:{environ['PORT']}", Path(folder) / "mailbox", console)
-            _tell(stage)
+            _play_stories(stage)
             stage.until("the ledger", lambda: _ledger_is_complete(environ) or None)
             console.print("\n[bold]The ledger[/bold] (twoyes ledger)")
             subprocess.run([_twoyes(), "ledger"], env=environ, check=True)
 
 
-def _tell(stage: Stage) -> None:
+def _play_stories(stage: Stage) -> None:
     stage.title("1. A referral")
     stage.request(LINDA, NATASHA, "A new interior for the salon before spring.")
     stage.answer(LINDA, "yes", looking="yes")
@@ -206,12 +208,12 @@ def _fields(a: Person, b: Person, need: str) -> dict[str, str]:
 
 
 def _environ(folder: Path) -> dict[str, str]:
-    """The demo's own environment: whatever is set for another instance does not reach it."""
+    """Make the demo's own environment: whatever is set for another instance does not reach it."""
     ours = {name for field in Settings.model_fields for name in (field, f"{field}_FILE")}
     environ = {name: value for name, value in os.environ.items() if name not in ours}
     return {
         **environ,
-        **SHORT,
+        **SHORT_DURATIONS,
         "DATA_DIR": str(folder),
         "PORT": str(free_port()),
         "DATABASE_URL": f"sqlite:///{folder / 'twoyes.db'}",
@@ -231,11 +233,10 @@ def _running(environ: dict[str, str], log: Path) -> Iterator[None]:
 
 
 def _await_health(process: subprocess.Popen[bytes], environ: dict[str, str], log: Path) -> None:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + STEP_TIMEOUT
     while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(requests.RequestException):
-            if requests.get(f"http://{LOOPBACK}:{environ['PORT']}/healthz", timeout=5).ok:
-                return
+        if probes.is_healthy(LOOPBACK, int(environ["PORT"])):
+            return
         time.sleep(0.2)
     raise CannotRun(f"The demo's instance did not start. It said:\n{log.read_text()}")
 

@@ -16,11 +16,13 @@ import json
 import mailbox
 import signal
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from service.settings.clock import utc_now
 
 LARGEST = 5 * 1024 * 1024  # bytes; the largest mail of TwoYes is some hundred times smaller
 
@@ -63,7 +65,7 @@ def _label(envelope: Envelope) -> bytes:
     # One line of JSON in front of the mail. The mail's own headers come after it and are never
     # read for the envelope, so no mail can lie about where it was sent.
     label = {
-        "received_at": datetime.now(UTC).isoformat(),
+        "received_at": utc_now().isoformat(),
         "rcpt_to": envelope.rcpt_tos,
     }
     return b"X-Caught: " + json.dumps(label).encode() + b"\r\n"
@@ -111,7 +113,7 @@ def read(folder: Path) -> list[CaughtMail]:
 
 
 def find(folder: Path, key: str) -> CaughtMail | None:
-    """The mail of this key, or None. A key is only ever looked up, so it may come from a URL."""
+    """Return the mail of this key, or None. A key is only ever looked up, so it may come from a URL."""
     maildir = _open(folder)
     return _get(maildir, key) if maildir is not None else None
 

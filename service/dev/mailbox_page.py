@@ -8,9 +8,9 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from service.inbound.store import Receipt, Way, is_ours, receive
+from service.inbound.envelope import is_ours
 from service.store.models import InboundMail
-from service.views.site.common import database, now, settings
+from service.views.site.current import database, now, settings
 from service.views.site.security import POLICY
 
 from . import replying
@@ -40,29 +40,29 @@ def one(key: str) -> ResponseReturnValue:
 
 @pages.post("/mailbox/<key>/reply")
 def reply(key: str) -> ResponseReturnValue:
-    """Write a reply as whoever the mail went to, and bring it to where all mail comes in."""
+    """Write a reply as whoever the mail went to, and send it to the listener."""
     written = replying.write(_find(key), request.form.get("text", ""), now())
     ours = [address for address in written.recipients if is_ours(address, settings())]
     if not ours:
         abort(404)
-    return redirect(url_for(".one", key=key, reply=_bring(written, ours[0]), _anchor="reply"), 303)
+    return redirect(url_for(".one", key=key, reply=_send(written, ours[0]), _anchor="reply"), 303)
 
 
-def _bring(written: replying.Reply, recipient: str) -> str:
-    """Bring a reply to one address; the number that it is on record under, or the word of its refusal."""
-    receipt = receive(database(), settings(), written.raw, written.sender, recipient, Way.MAILBOX, now())
-    if receipt is not Receipt.STORED:
-        return receipt.value
+def _send(written: replying.Reply, recipient: str) -> str:
+    """Send a reply to one address; the number that it is on record under, or why it was not taken."""
+    reason = replying.send(written, recipient, settings())
+    if reason:
+        return reason
     same = select(InboundMail.id).where(InboundMail.message_id == written.message_id)
     with database().reading() as session:
         return str(session.scalar(same))
 
 
 def _reply_on_record() -> str:
-    """What the reply that was just written came to: "waiting" until it is read, "" without a reply."""
+    """Return what the reply that was just written came to: "waiting" until it is read, "" without a reply."""
     asked = request.args.get("reply", "")
     if not (asked.isdecimal() and len(asked) < 10):
-        return asked if asked in list(Receipt) else ""
+        return asked if asked in list(replying.NotTaken) else ""
     with database().reading() as session:
         outcome = session.scalar(select(InboundMail.outcome).where(InboundMail.id == int(asked)))
     return outcome or "waiting"
@@ -70,7 +70,7 @@ def _reply_on_record() -> str:
 
 @pages.get("/mailbox/<key>/html")
 def html(key: str) -> ResponseReturnValue:
-    """The HTML part by itself, with the inline styles of a mail and nothing else allowed."""
+    """Show the HTML part by itself, with the inline styles of a mail and nothing else allowed."""
     # The frame may open a link in a window of its own, and go nowhere by itself.
     page = Response(_find(key).html.replace("<head>", '<head><base target="_blank">', 1))
     page.headers["Content-Security-Policy"] = FRAMED

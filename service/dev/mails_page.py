@@ -9,7 +9,7 @@ from service.language.free_text import NotAllowed, clean_email
 from service.language.languages import spoken
 from service.mail.render import Rendering
 from service.mail.smtp import Kind
-from service.views.site.common import now, settings
+from service.views.site.current import now, settings
 from service.views.site.security import POLICY
 
 from . import samples
@@ -42,7 +42,7 @@ def send(name: str) -> ResponseReturnValue:
 
 @pages.get("/mails/<name>/html")
 def html(name: str) -> ResponseReturnValue:
-    """The HTML part by itself, as the mailbox frames one."""
+    """Show the HTML part by itself, as the mailbox frames one."""
     page = Response(_written(name).html)
     page.headers["Content-Security-Policy"] = FRAMED
     return page

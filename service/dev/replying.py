@@ -1,16 +1,23 @@
-"""A reply to a mail of the local mailbox, written as a mail program would."""
+"""Replies to mails of the local mailbox: written as a mail program would, sent to the listener by LMTP."""
 
 from __future__ import annotations
 
 import email
 import email.policy
 import secrets
+import smtplib
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses
+from enum import StrEnum
 from typing import NamedTuple
 
+from service.settings.table import Settings
+
 from .mailbox import CaughtMail
+
+TIMEOUT = 10.0
+"""Seconds."""
 
 
 class Reply(NamedTuple):
@@ -23,14 +30,14 @@ class Reply(NamedTuple):
 
 
 def answers_to(mail: CaughtMail) -> tuple[str, ...]:
-    """The bare addresses that a reply to this mail goes to (RFC 5322 3.6.2)."""
+    """Return the bare addresses that a reply to this mail goes to (RFC 5322 3.6.2)."""
     headers = _headers(mail)
     to = headers["reply-to"] or headers["from"]
     return tuple(address for _, address in getaddresses([str(to or "")]) if address)
 
 
 def write(mail: CaughtMail, text: str, at: datetime) -> Reply:
-    """The reply of whoever this mail went to, with the mail quoted below (RFC 5322 3.6.4 for the headers)."""
+    """Write the reply of whoever this mail went to, with the mail quoted below (headers: RFC 5322 3.6.4)."""
     sender, headers = mail.rcpt_to[0], _headers(mail)
     original = str(headers["message-id"] or "")
     reply = EmailMessage(policy=email.policy.SMTP)
@@ -43,6 +50,34 @@ def write(mail: CaughtMail, text: str, at: datetime) -> Reply:
     reply["References"] = f"{headers['references'] or ''} {original}".strip()
     reply.set_content(f"{text}\n\nOn {at:%a, %d %b %Y at %H:%M}, {mail.sender} wrote:\n{_quoted(mail.text)}")
     return Reply(reply.as_bytes(), sender, answers_to(mail), reply["Message-ID"])
+
+
+class NotTaken(StrEnum):
+    """Why a reply was not taken by the listener."""
+
+    REFUSED = "refused"
+    TRY_LATER = "try again later"
+    NO_LISTENER = "no listener"
+
+
+def send(reply: Reply, recipient: str, settings: Settings) -> NotTaken | None:
+    """Hand a reply to the listener as the mail server in front of it does; None where it was taken."""
+    try:
+        # One recipient: `smtplib` reads a single reply after the dot, and LMTP has one for each of them.
+        with smtplib.LMTP(settings.INBOUND_HOST, settings.INBOUND_PORT, timeout=TIMEOUT) as listener:
+            listener.sendmail(reply.sender, [recipient], reply.raw)
+    except smtplib.SMTPRecipientsRefused as refusal:
+        code, _ = refusal.recipients[recipient]
+        return _reason(code)
+    except smtplib.SMTPResponseException as refusal:
+        return _reason(refusal.smtp_code)
+    except OSError:
+        return NotTaken.NO_LISTENER
+    return None
+
+
+def _reason(code: int) -> NotTaken:
+    return NotTaken.REFUSED if code >= 500 else NotTaken.TRY_LATER
 
 
 def _headers(mail: CaughtMail) -> EmailMessage:

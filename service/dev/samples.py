@@ -54,20 +54,20 @@ class Sample:
 
 
 def names() -> list[str]:
-    """The name of every sample: its kind, a hyphen, and its variant."""
+    """Return the name of every sample: its kind, a hyphen, and its variant."""
     return list(SAMPLES)
 
 
 def find(name: str) -> str:
-    """The name of a sample, given that or a kind, whose first it is then. Raises NoSuchSample."""
-    for known in SAMPLES:
-        if name in (known, SAMPLES[known].kind):
+    """Return the name of a sample, given that or a kind, whose first it is then. Raises NoSuchSample."""
+    for known, sample in SAMPLES.items():
+        if name in (known, sample.kind):
             return known
     raise NoSuchSample(f"There is no sample {name!r}. There are: {', '.join(SAMPLES)}.")
 
 
 def written(name: str, language: str, settings: Settings) -> Rendering:
-    """One sample in one language. Raises NoSuchSample."""
+    """Write one sample in one language. Raises NoSuchSample."""
     sample, introduction = SAMPLES[find(name)], _plain()
     for change in sample.changes:
         change(introduction)

@@ -1,4 +1,4 @@
-"""Who a mail was sent by and to, read from the mail itself, where whoever brings it does not say so."""
+"""The envelope of a mail: which addresses are ours; whom it is from and to, where only the mail says so."""
 
 from __future__ import annotations
 
@@ -8,20 +8,36 @@ from collections.abc import Iterable
 from email.message import Message
 from email.utils import getaddresses
 
+from service.mail import addresses
+from service.mail.addresses import NotOurs, Purpose
+from service.mail.tokens import BadLink
 from service.settings.table import Settings
 from service.store.models import canonical
 
-from .store import is_ours
-
+NULL_SENDER = "<>"
+"""The sender on record where the envelope names none (RFC 5321 4.5.5); "" is one that nobody told us."""
 DELIVERED = ("Delivered-To", "X-Original-To", "X-Envelope-To")
 """What mail servers write when they hand a mail over; no standard names it."""
 ADDRESSED = ("To", "Cc")
-HEAD = 256 * 1024
+HEADER_SIZE = 256 * 1024
 """Bytes of a mail in which these headers are looked for."""
 
 
+def purpose(recipient: str, settings: Settings) -> Purpose | None:
+    """Return what a bare address of ours is for, or None where mail to it is not taken in."""
+    try:
+        return addresses.read(recipient, settings).purpose
+    except (NotOurs, BadLink):
+        return None
+
+
+def is_ours(recipient: str, settings: Settings) -> bool:
+    """Tell whether mail to this bare address is taken in."""
+    return purpose(recipient, settings) is not None
+
+
 def recipients(raw: bytes, settings: Settings) -> list[str]:
-    """The addresses of ours that this mail was delivered to, or else is addressed to."""
+    """Return the addresses of ours that this mail was delivered to, or else is addressed to."""
     message = _head(raw)
     for names in (DELIVERED, ADDRESSED):
         # One address may stand there in any number of spellings.
@@ -32,26 +48,26 @@ def recipients(raw: bytes, settings: Settings) -> list[str]:
 
 
 def sender(raw: bytes) -> str:
-    """The envelope sender that the last mail server wrote down, or "" where none did."""
+    """Return the envelope sender that the last mail server wrote down, or "" where none did."""
     return next(iter(_addresses(_head(raw), ("Return-Path",))), "")
 
 
 def bare(written: Iterable[str]) -> list[str]:
-    """The bare addresses in some header fields; none of a field that nobody can read."""
+    """Return the bare addresses in some header fields; none of a field that nobody can read."""
     # One at a time: newer Pythons give up all of them over a single strange one.
-    return [address for value in written for address in _of_one(value) if address]
+    return [address for value in written for address in _parsed(value) if address]
 
 
-def _of_one(value: str) -> list[str]:
+def _parsed(value: str) -> list[str]:
     try:
         return [address for _, address in getaddresses([value])]
-    except Exception:
+    except Exception:  # noqa: BLE001
         # The standard library's parser has more than one way to fail over a strange address.
         return []
 
 
 def _head(raw: bytes) -> Message:
-    return email.message_from_bytes(raw[:HEAD], policy=email.policy.compat32)
+    return email.message_from_bytes(raw[:HEADER_SIZE], policy=email.policy.compat32)
 
 
 def _addresses(message: Message, names: tuple[str, ...]) -> list[str]:

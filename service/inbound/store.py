@@ -11,6 +11,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -18,26 +19,25 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.mail import addresses
-from service.mail.addresses import NotOurs, Purpose
-from service.mail.tokens import BadLink
+from service.mail.addresses import Purpose
 from service.settings.clock import Clock
 from service.settings.table import Settings
+from service.store.context import Context
 from service.store.db import Database, nudge
 from service.store.models import InboundMail, canonical
 
-from . import handling
+from . import envelope, handling
 
 TASK = "tasks.inbound.process"
 FAILED = "failed"
 """The outcome of a mail that could not be processed: something is broken on our side."""
-MOST_ATTEMPTS = 10
+MAX_ATTEMPTS = 10
 FIRST_PAUSE = timedelta(seconds=30)
 """Before a mail is tried again; it doubles each time, so the last attempt comes after some four hours."""
-AT_ONCE = 100
+BATCH = 100
 """How many mails one sweep takes up; the next one takes the rest."""
-LONGEST_ADDRESS, LONGEST_ID = 320, 250
-OPEN_TO_ALL = 256 * 1024
+MAX_ADDRESS, MAX_ID = 320, 250
+MAX_UNSIGNED = 256 * 1024
 """Bytes of a mail to an address without a token: anybody may write there, and all of it is stored."""
 
 log = logging.getLogger(__name__)
@@ -46,15 +46,8 @@ log = logging.getLogger(__name__)
 class Way(StrEnum):
     """How a mail came in."""
 
-    SMTP = "smtp"
     LMTP = "lmtp"
-    PIPE = "pipe"
     WEBHOOK = "webhook"
-    MAILBOX = "mailbox"
-
-
-TELLING = (Way.SMTP, Way.LMTP)
-"""The ways that always tell the envelope, so that an empty sender is the null sender."""
 
 
 class Receipt(StrEnum):
@@ -73,60 +66,48 @@ class Receipt(StrEnum):
 # --- Storing ----------------------------------------------------------------------------------------
 
 
-def is_ours(recipient: str, settings: Settings) -> bool:
-    """Whether mail to this bare address is taken in."""
-    return _purpose(recipient, settings) is not None
+@dataclass(frozen=True)
+class Delivery:
+    """A mail as it was brought, for one recipient."""
+
+    raw: bytes
+    sender: str
+    """The bare address; `envelope.NULL_SENDER` is the null sender, and "" one that nobody told us."""
+    recipient: str
+    way: Way
 
 
-def _purpose(recipient: str, settings: Settings) -> Purpose | None:
-    try:
-        return addresses.read(recipient, settings).purpose
-    except (NotOurs, BadLink):
-        return None
+def receive(db: Database, settings: Settings, delivery: Delivery, now: datetime) -> Receipt:
+    """Store a mail for one recipient, or refuse it; the answer is given after the commit.
 
-
-def receive(
-    db: Database, settings: Settings, raw: bytes, sender: str, recipient: str, way: Way, now: datetime
-) -> Receipt:
-    """Store one mail for one recipient, or refuse it; the answer is given after the commit.
-
-    ``sender`` and ``recipient`` are the bare addresses of the envelope; `handling.NULL_SENDER` is the null
-    sender (RFC 5321 4.5.5), and so is "" by the ways that always tell. Whatever they and the bytes are,
-    nothing is raised but a database that is away.
+    Raises SQLAlchemyError where the database is away, and nothing else, whatever was brought.
     """
-    purpose = _purpose(recipient, settings)
+    purpose = envelope.purpose(delivery.recipient, settings)
     if purpose is None:
         return Receipt.UNKNOWN_RECIPIENT
-    most = settings.INBOUND_MAX_SIZE
-    if len(raw) > (min(most, OPEN_TO_ALL) if purpose is Purpose.PLAIN else most):
+    limit = settings.INBOUND_MAX_SIZE
+    if len(delivery.raw) > (min(limit, MAX_UNSIGNED) if purpose is Purpose.PLAIN else limit):
         return Receipt.TOO_LARGE
     mail = InboundMail(
-        message_id=message_id(raw),
-        sender=_printable(sender)[:LONGEST_ADDRESS] or (handling.NULL_SENDER if way in TELLING else ""),
-        recipient=canonical(recipient),
-        way=way,
-        raw=raw,
-        size=len(raw),
+        message_id=message_id(delivery.raw),
+        sender=_printable(delivery.sender)[:MAX_ADDRESS],
+        recipient=canonical(delivery.recipient),
+        way=delivery.way,
+        raw=delivery.raw,
+        size=len(delivery.raw),
         received_at=now,
     )
     with db.transaction() as session:
         return _store(session, settings, mail)
 
 
-def receive_all(
-    db: Database,
-    settings: Settings,
-    raw: bytes,
-    sender: str,
-    recipients: Iterable[str],
-    way: Way,
-    now: datetime,
-) -> Receipt:
-    """Store one mail for several recipients where the other side hears only one answer.
+def receive_all(db: Database, settings: Settings, deliveries: Iterable[Delivery], now: datetime) -> Receipt:
+    """Store a mail for each of its recipients, where the other side hears only one answer.
 
-    What is temporary goes first: the other side sends again, and what was stored is then a duplicate.
+    What is temporary goes first: the other side sends again, and what was stored is then a duplicate. Raises
+    as `receive` does.
     """
-    receipts = {receive(db, settings, raw, sender, recipient, way, now) for recipient in recipients}
+    receipts = {receive(db, settings, delivery, now) for delivery in deliveries}
     order = (Receipt.TOO_MANY, Receipt.STORED, Receipt.DUPLICATE, Receipt.TOO_LARGE)
     return next((receipt for receipt in order if receipt in receipts), Receipt.UNKNOWN_RECIPIENT)
 
@@ -158,11 +139,11 @@ def _is_known(session: Session, mail: InboundMail) -> bool:
 
 
 def message_id(raw: bytes) -> str:
-    """The Message-ID as far as it can be read (RFC 5322 3.6.4); a mail without a usable one gets a hash."""
+    """Return the Message-ID (RFC 5322 3.6.4), or a hash of the mail where it has no usable one."""
     head = re.split(rb"\r?\n\r?\n|\r\r", raw, maxsplit=1)[0]
     found = re.search(rb"(?im)^message-id[ \t]*:((?:[^\r\n]|\r?\n[ \t])*)", head)
     written = b" ".join(found[1].split()).decode("ascii", "replace") if found else ""
-    if written and len(written) <= LONGEST_ID and written.isascii() and written.isprintable():
+    if written and len(written) <= MAX_ID and written.isascii() and written.isprintable():
         return written
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
@@ -194,7 +175,7 @@ def _begin(db: Database, clock: Clock, inbound_id: int) -> bool:
         mail = _lock(session, inbound_id)
         if mail is None:
             return False
-        if mail.attempts >= MOST_ATTEMPTS:
+        if mail.attempts >= MAX_ATTEMPTS:
             mail.outcome, mail.processed_at = FAILED, clock()
             return False
         mail.attempts += 1
@@ -205,13 +186,13 @@ def _process_one(db: Database, settings: Settings, clock: Clock, inbound_id: int
     with db.transaction() as session:
         mail = _lock(session, inbound_id)
         if mail:
-            handling.handle(session, settings, mail, clock())
+            handling.handle(Context(session, settings, clock()), mail)
             mail.processed_at = clock()
             log.info("inbound mail %s: %s", inbound_id, mail.outcome)
 
 
 def _lock(session: Session, inbound_id: int) -> InboundMail | None:
-    """The mail, if it is still to be processed and nobody else is about it."""
+    """Return the mail, if it is still to be processed and nobody else is about it."""
     unprocessed = select(InboundMail).where(InboundMail.id == inbound_id, InboundMail.processed_at.is_(None))
     return session.scalars(unprocessed.with_for_update(skip_locked=True)).first()
 
@@ -221,18 +202,18 @@ def process_due(db: Database, settings: Settings, clock: Clock) -> None:
     now = clock()
     waited = (
         and_(InboundMail.attempts == attempts, InboundMail.received_at <= now - _wait(attempts))
-        for attempts in range(1, MOST_ATTEMPTS + 1)
+        for attempts in range(1, MAX_ATTEMPTS + 1)
     )
     due = select(InboundMail.id).where(
         InboundMail.processed_at.is_(None), or_(InboundMail.attempts == 0, *waited)
     )
     with db.reading() as session:
-        ids = list(session.scalars(due.order_by(InboundMail.id).limit(AT_ONCE)))
+        ids = list(session.scalars(due.order_by(InboundMail.id).limit(BATCH)))
     process(db, settings, clock, ids)
 
 
 def _wait(attempts: int) -> timedelta:
-    """From the arrival of a mail to its next attempt, after so many that failed."""
+    """Return the time from the arrival of a mail to its next attempt, after so many that failed."""
     return FIRST_PAUSE * ((1 << attempts) - 1)
 
 
@@ -244,7 +225,7 @@ def forget(db: Database, settings: Settings, clock: Clock) -> None:
         InboundMail.received_at <= clock() - settings.INBOUND_KEEP,
     )
     with db.reading() as session:
-        ids = list(session.scalars(old.order_by(InboundMail.received_at).limit(AT_ONCE)))
+        ids = list(session.scalars(old.order_by(InboundMail.received_at).limit(BATCH)))
     if ids:
         with db.transaction() as session:
             session.execute(update(InboundMail).where(InboundMail.id.in_(ids)).values(raw=None, sender=""))

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service import lifecycle
 from service.lifecycle import Command, Decision, Envelope, Role, ledger
-from service.settings.table import Settings
 from service.settings.timing import timing
 from service.store import outbox
+from service.store.context import Context
 from service.store.db import nudge
 from service.store.models import Event, Introduction, LedgerEntry
+
+from . import mails
 
 FOLLOW = "tasks.responses.follow"
 
 
 def lock(session: Session, introduction_id: int) -> Introduction:
-    """The introduction, its row locked until the transaction ends, read anew."""
+    """Lock an introduction's row until the transaction ends, and read it anew."""
     return session.scalars(
         select(Introduction)
         .where(Introduction.id == introduction_id)
@@ -28,47 +28,59 @@ def lock(session: Session, introduction_id: int) -> Introduction:
     ).one()
 
 
-def apply(
-    session: Session, settings: Settings, introduction: Introduction, command: Command, now: datetime
-) -> Decision:
-    """Let the kernel decide and write all of it: state, deadline, events, mails, ledger.
+def apply(context: Context, introduction: Introduction, command: Command) -> None:
+    """Let the kernel decide about a locked introduction, and write what it decided.
 
-    The caller holds the introduction's lock. Raises a lifecycle.Refused; then nothing was written here.
+    Raises a lifecycle.Refused; then nothing was written here.
     """
-    before = introduction.to_case()
-    decision = lifecycle.decide(before, command, now, timing(settings))
-    case = decision.case
-    if any(_was_taken_back(before.side(role), case.side(role)) for role in (Role.A, Role.B)):
-        outbox.take_back_introduction(session, introduction)
-    introduction.take(case)
-    introduction.next_due_at = lifecycle.next_due_at(case, timing(settings))
+    write(context, introduction, decide(context, introduction, command))
+
+
+def decide(context: Context, introduction: Introduction, command: Command) -> Decision:
+    """Let the kernel decide about a locked introduction; nothing is written. Raises a lifecycle.Refused."""
+    return lifecycle.decide(introduction.to_case(), command, context.now, timing(context.settings))
+
+
+def write(context: Context, introduction: Introduction, decision: Decision) -> None:
+    """Write all of a decision: state, deadline, events, mails, ledger.
+
+    The introduction is still as it was when the kernel decided about it.
+    """
+    before, after = introduction.to_case(), decision.case
+    if any(_was_taken_back(before.side(role), after.side(role)) for role in (Role.A, Role.B)):
+        outbox.take_back_introduction(context.session, introduction)
+    introduction.take(after)
+    introduction.next_due_at = lifecycle.next_due_at(after, timing(context.settings))
     for event in decision.events:
-        write_event(session, introduction, event, now)
-    session.flush()
+        write_event(context, introduction, event)
+    context.session.flush()
     for mail in decision.mails:
-        outbox.enqueue(session, settings, introduction, mail, now)
-    _write_ledger(session, introduction, now)
-    if introduction.next_due_at and introduction.next_due_at <= now:
-        nudge(session, FOLLOW, introduction.id)
-    return decision
+        mails.enqueue(context, introduction, mail)
+    _write_ledger(context, introduction)
+    if introduction.next_due_at and introduction.next_due_at <= context.now:
+        nudge(context.session, FOLLOW, introduction.id)
+
+
+def write_event(context: Context, introduction: Introduction, event: lifecycle.Event) -> None:
+    """Add a line to an introduction's history."""
+    row = Event(
+        introduction_id=introduction.id,
+        at=context.now,
+        actor=event.actor,
+        name=event.name,
+        detail=event.detail,
+    )
+    context.session.add(row)
 
 
 def _was_taken_back(before: lifecycle.Side, after: lifecycle.Side) -> bool:
     return before.envelope is Envelope.QUEUED and after.envelope is Envelope.NONE
 
 
-def write_event(session: Session, introduction: Introduction, event: lifecycle.Event, now: datetime) -> None:
-    session.add(
-        Event(
-            introduction_id=introduction.id, at=now, actor=event.actor, name=event.name, detail=event.detail
-        )
-    )
-
-
-def _write_ledger(session: Session, introduction: Introduction, now: datetime) -> None:
+def _write_ledger(context: Context, introduction: Introduction) -> None:
     """Record what the case has come to; an entry that it supersedes stays in the history."""
     entry = ledger.judge(introduction.to_case(), introduction.facts())
-    current = session.scalars(
+    current = context.session.scalars(
         select(LedgerEntry).where(
             LedgerEntry.introduction_id == introduction.id, LedgerEntry.superseded_at.is_(None)
         )
@@ -76,6 +88,6 @@ def _write_ledger(session: Session, introduction: Introduction, now: datetime) -
     if entry is None or (current and current.says() == entry):
         return
     if current:
-        current.superseded_at = now
-        session.flush()
-    session.add(LedgerEntry.of(introduction.id, entry, now))
+        current.superseded_at = context.now
+        context.session.flush()
+    context.session.add(LedgerEntry.of(introduction.id, entry, context.now))

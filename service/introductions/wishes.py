@@ -1,8 +1,8 @@
 """The wishes that count as a no: never again, not from this requester, or to report abuse.
 
 Each puts the address on the suppression list, which is kept as salted hashes, and counts as a no in the open
-cases that it is about. No receipt follows, and a later yes of that address is refused. The limits take their
-turn before any introduction is locked, as everywhere.
+cases that it is about. No receipt follows, and a later yes of that address is refused. The quotas are locked
+before any introduction, as everywhere.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from sqlalchemy.orm import Session
 
 from service import lifecycle
 from service.lifecycle import NEVER, Role
-from service.settings.table import Settings
 from service.settings.timing import timing
+from service.store import suppressions
+from service.store.context import Context
 from service.store.models import Consent, Introduction, OutboxMail, Report, canonical
 
-from . import decisions, links
-from . import quotas as limits
+from . import decisions, quotas
 
 
 class Wish(StrEnum):
-    """The word of a wish in pages and forms. "Ask me later" is `introductions.ask_later`: it is no no."""
+    """The word of a wish in pages and forms. "Ask me later" is `answers.ask_later`: it is no no."""
 
     NEVER = "never"
     NOT_FROM = "not-from"
     REPORT = "report"
 
 
-WORDS = {
+WORDS_SHOWN = {
     Wish.NEVER: "Never contact me again.",
     Wish.NOT_FROM: "Nothing more from this person.",
     Wish.REPORT: "This is abuse, and I report it.",
@@ -48,122 +48,109 @@ class UnknownReport(Exception):
     """There is no report of this number that still stands."""
 
 
-def by_answer_link(session: Session, settings: Settings, token: str, wish: Wish, now: datetime) -> None:
-    """A wish pressed on the answer page. Raises BadLink, LinkReplaced or lifecycle.TooSoon."""
-    consent = links.by_answer_link(session, settings, token)
-    _refuse_if_too_soon(settings, consent.introduction, consent.side, now)
-    _grant(session, settings, wish, consent.introduction, consent.side, consent.email, now)
+def from_page(context: Context, consent: Consent, wish: Wish) -> None:
+    """Grant a wish pressed on the answer page; the quotas and the introduction are locked.
 
-
-def by_mail_link(
-    session: Session, settings: Settings, token: str, wish: Wish, now: datetime, one_click: bool = False
-) -> None:
-    """A wish pressed behind the link of a mail, for whoever that mail went to.
-
-    ``one_click`` is a mail program's own button (RFC 8058), which scanners do not press. Raises BadLink,
-    and lifecycle.TooSoon for a button of the page.
+    Raises lifecycle.TooSoon for a press that only a scanner makes.
     """
-    mail = links.by_never_link(session, settings, token)
+    _refuse_if_too_soon(context, consent.introduction, consent.side)
+    _grant(context, consent.introduction, consent.side, consent.email, wish)
+
+
+def from_mail(context: Context, mail: OutboxMail, wish: Wish, *, one_click: bool = False) -> None:
+    """Grant a wish pressed behind the link of a mail, for whoever that mail went to; locked as above.
+
+    ``one_click`` is a mail program's own button (RFC 8058), which scanners do not press. Raises
+    lifecycle.TooSoon for a button of the page.
+    """
     if not one_click:
-        _refuse_if_too_soon(settings, mail.case, mail.to, now)
-    by_mail(session, settings, mail, wish, now)
+        _refuse_if_too_soon(context, mail.case, mail.to)
+    _grant(context, mail.case, mail.to, mail.recipient, wish)
 
 
-def _refuse_if_too_soon(settings: Settings, introduction: Introduction, reader: Role, now: datetime) -> None:
-    """A scanner must not report somebody, nor wish anything in a person's name."""
-    whose = introduction if reader is Role.REQUESTER else introduction.consent(reader)
-    if timing(settings).is_too_soon(now, whose.mailed_at):
-        raise lifecycle.TooSoon
-
-
-def by_mail(session: Session, settings: Settings, mail: OutboxMail, wish: Wish, now: datetime) -> None:
-    """A wish of whoever a mail went to."""
-    _grant(session, settings, wish, mail.case, mail.to, mail.recipient, now)
-
-
-def never_again(session: Session, settings: Settings, email: str, now: datetime) -> None:
+def never_again(context: Context, email: str) -> None:
     """Suppress an address for everyone here; it counts as a no in every open case of that address."""
-    limits.take_turns(session)
-    limits.suppress(session, email, now)
-    _say_no(session, settings, Wish.NEVER, email, None, now)
+    quotas.lock(context.session)
+    suppressions.suppress(context, email)
+    _say_no(context, Wish.NEVER, email)
 
 
-def not_from(session: Session, settings: Settings, email: str, requester: str, now: datetime) -> None:
+def not_from(context: Context, email: str, requester: str) -> None:
     """Suppress an address for one requester; a no in every open case of that requester with the address."""
-    limits.take_turns(session)
-    limits.suppress(session, email, now, requester)
-    _say_no(session, settings, Wish.NOT_FROM, email, requester, now)
+    quotas.lock(context.session)
+    suppressions.suppress(context, email, requester)
+    _say_no(context, Wish.NOT_FROM, email, requester)
 
 
-def report(
-    session: Session, settings: Settings, introduction: Introduction, side: Role, email: str, now: datetime
-) -> None:
+def report(context: Context, introduction: Introduction, side: Role, email: str) -> None:
     """Report a request as abuse, once for each side of it; it stops what `not_from` stops.
 
     Whoever is asked now is not bound by the report of somebody at an address that was corrected since.
     """
-    limits.take_turns(session)
-    limits.suppress(session, email, now, introduction.requester_address)
-    _say_no(session, settings, Wish.REPORT, email, introduction.requester_address, now)
-    _write_report(session, introduction, side, now)
+    quotas.lock(context.session)
+    suppressions.suppress(context, email, introduction.requester_address)
+    _say_no(context, Wish.REPORT, email, introduction.requester_address)
+    _write_report(context, introduction, side)
 
 
 def dismiss_report(session: Session, report_id: int, now: datetime) -> None:
-    """An operator looked at it, and it was none. The address stays suppressed. Raises UnknownReport."""
+    """Dismiss a report that an operator found to be none; the address stays suppressed.
+
+    Raises UnknownReport.
+    """
     report = session.get(Report, report_id, with_for_update=True)
     if report is None or report.dismissed_at is not None:
         raise UnknownReport(report_id)
     report.dismissed_at = now
 
 
-def lift(session: Session, email: str, requester: str, now: datetime) -> None:
-    """Somebody wrote to an operator that they changed their mind: take one suppression of theirs back.
+def lift(context: Context, email: str, requester: str) -> None:
+    """Take one suppression back, for somebody who wrote to an operator that they changed their mind.
 
     The one for everyone, or with ``requester`` the one for that requester's address. A no that came with the
     wish stands until they change it themselves; an event beside it tells what an operator did. Raises
-    limits.NotSuppressed.
+    suppressions.NotSuppressed.
     """
-    limits.take_turns(session)
-    limits.lift(session, email, requester)
-    for introduction in _cases_of(session, email, requester or None, Consent.method == NEVER):
-        decisions.write_event(session, introduction, lifecycle.Event("suppression lifted", OPERATOR), now)
+    quotas.lock(context.session)
+    suppressions.lift(context.session, email, requester)
+    lifted = lifecycle.Event("suppression lifted", OPERATOR)
+    for introduction in _lock_cases(context.session, email, requester, Consent.method == NEVER):
+        decisions.write_event(context, introduction, lifted)
 
 
-def _grant(
-    session: Session,
-    settings: Settings,
-    wish: Wish,
-    introduction: Introduction,
-    to: Role,
-    email: str,
-    now: datetime,
-) -> None:
+def _refuse_if_too_soon(context: Context, introduction: Introduction, reader: Role) -> None:
+    """Keep a scanner from reporting somebody, or wishing anything in a person's name."""
+    whose = introduction if reader is Role.REQUESTER else introduction.consent(reader)
+    if timing(context.settings).is_too_soon(context.now, whose.mailed_at):
+        raise lifecycle.TooSoon
+
+
+def _grant(context: Context, introduction: Introduction, reader: Role, email: str, wish: Wish) -> None:
     # The requester cannot be protected from themselves, only from TwoYes.
-    if wish is Wish.NEVER or to in (Role.REQUESTER, introduction.requester_is):
-        never_again(session, settings, email, now)
+    if wish is Wish.NEVER or reader in (Role.REQUESTER, introduction.requester_is):
+        never_again(context, email)
     elif wish is Wish.NOT_FROM:
-        not_from(session, settings, email, introduction.requester_address, now)
+        not_from(context, email, introduction.requester_address)
     else:
-        report(session, settings, introduction, to, email, now)
+        report(context, introduction, reader, email)
 
 
-def _say_no(
-    session: Session, settings: Settings, wish: Wish, email: str, requester: str | None, now: datetime
-) -> None:
-    for introduction in _cases_of(session, email, requester, Introduction.state.in_(limits.OPEN)):
+def _say_no(context: Context, wish: Wish, email: str, requester: str = "") -> None:
+    is_open = Introduction.state.in_(quotas.OPEN)
+    for introduction in _lock_cases(context.session, email, requester, is_open):
         for consent in introduction.consents:
             if consent.address == canonical(email) and introduction.to_case().is_open:
-                consent.method, consent.words_shown = NEVER, WORDS[wish]
+                consent.method, consent.words_shown = NEVER, WORDS_SHOWN[wish]
                 command = lifecycle.Answer(consent.side, yes=False, method=NEVER)
-                decisions.apply(session, settings, introduction, command, now)
+                decisions.apply(context, introduction, command)
 
 
-def _cases_of(
-    session: Session, email: str, requester: str | None, which: ColumnElement[bool]
+def _lock_cases(
+    session: Session, email: str, requester: str, which: ColumnElement[bool]
 ) -> Iterator[Introduction]:
-    """The introductions of an address, or of that address and a requester, each locked before it is given.
+    """Lock the introductions of an address, or of that address and a requester, each before it is given.
 
-    Locked in one order everywhere, so that two of these never wait for each other.
+    That is in one order everywhere, so that two of these never wait for each other.
     """
     cases = (
         select(Introduction.id)
@@ -172,18 +159,21 @@ def _cases_of(
         .where(Consent.address == canonical(email), which)
         .order_by(Introduction.id)
     )
-    if requester is not None:
+    if requester:
         cases = cases.where(Introduction.requester_address == canonical(requester))
     for introduction_id in session.scalars(cases).all():
         yield decisions.lock(session, introduction_id)
 
 
-def _write_report(session: Session, introduction: Introduction, side: Role, now: datetime) -> None:
+def _write_report(context: Context, introduction: Introduction, side: Role) -> None:
     same = select(Report).where(Report.introduction_id == introduction.id, Report.side == side)
-    if session.scalars(same).first() is not None:
+    if context.session.scalars(same).first() is not None:
         return
-    requester = introduction.requester_address
-    session.add(
-        Report(introduction_id=introduction.id, side=side, requester_address=requester, reported_at=now)
+    report = Report(
+        introduction_id=introduction.id,
+        side=side,
+        requester_address=introduction.requester_address,
+        reported_at=context.now,
     )
-    decisions.write_event(session, introduction, lifecycle.Event("reported", side), now)
+    context.session.add(report)
+    decisions.write_event(context, introduction, lifecycle.Event("reported", side))

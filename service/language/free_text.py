@@ -83,12 +83,10 @@ def check_text(text: str) -> None:
     """Raise NotAllowed for control characters, addresses, phone numbers and web addresses in free text."""
     _check_visible(text, breaks=True)
     if _has_address(text):
-        raise NotAllowed(
-            gettext("Please leave the email address out here: we share addresses once both say yes.")
-        )
+        raise NotAllowed(gettext("Please leave out the email address: we share addresses once both say yes."))
     if _has_url(text):
         raise NotAllowed(
-            gettext("Please leave the web address out here. If it is none, put a space after the full stop.")
+            gettext("Please leave out the web address. If it isn’t one, put a space after the full stop.")
         )
     if _has_phone_number(text):
         raise NotAllowed(gettext("This looks like a phone number. Please leave it out here."))
@@ -97,11 +95,11 @@ def check_text(text: str) -> None:
 def check_phone(text: str) -> None:
     """Raise NotAllowed unless the text can be a phone number."""
     if not re.fullmatch(r"[+(\d][\d ()./-]*", text) or not 5 <= len(re.sub(r"\D", "", text)) <= 15:
-        raise NotAllowed(gettext("Please write the phone number in digits, such as +44 20 7946 0958."))
+        raise NotAllowed(gettext("Please enter the phone number in digits, such as +44 20 7946 0958."))
 
 
 def clean_email(text: str) -> str:
-    """The address in the one form that it is kept in, or NotAllowed.
+    """Write the address in the one form that it is kept in, or raise NotAllowed.
 
     The local part stays as typed, in NFC; the domain is in ASCII (IDNA), so that an address needs SMTPUTF8
     (RFC 6531) only where its local part does. Only the syntax is looked at; whether the address can be
@@ -112,13 +110,13 @@ def clean_email(text: str) -> str:
         found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         raise NotAllowed(
-            gettext("This does not look like an email address. It should be like name@example.org.")
+            gettext("This doesn’t look like an email address. It should look like name@example.org.")
         ) from None
     return f"{found.local_part}@{found.ascii_domain}"
 
 
 def tidy(text: str | None) -> str:
-    """Typed text without spaces at its ends, with one kind of line break, and without what nobody sees.
+    """Remove spaces at the ends of typed text and what nobody sees, and make its line breaks of one kind.
 
     Soft hyphens and the like come along when text is copied; whoever pastes them does not know of them.
     """
@@ -126,16 +124,12 @@ def tidy(text: str | None) -> str:
     return re.sub(r"\r\n?", "\n", seen).strip() if _shows_anything(seen) else ""
 
 
-def _check_visible(text: str, breaks: bool) -> None:
+def _check_visible(text: str, *, breaks: bool) -> None:
     allowed = "\n\t" if breaks else ""
     if any(_is_invisible(letter) and letter not in allowed for letter in text) or not _shows_anything(text):
         if breaks:
-            raise NotAllowed(
-                gettext("There is an invisible control character in the text. Please type it afresh.")
-            )
-        raise NotAllowed(
-            gettext("There is an invisible control character in the name. Please type it afresh.")
-        )
+            raise NotAllowed(gettext("There’s an invisible control character in the text. Please retype it."))
+        raise NotAllowed(gettext("There’s an invisible control character in the name. Please retype it."))
 
 
 def _is_invisible(letter: str) -> bool:
@@ -151,7 +145,7 @@ def _shows_anything(text: str) -> bool:
 
 
 def _as_read(text: str) -> str:
-    """The text as it meets the eye: what joins, what marks and what is blank hides nothing in it."""
+    """Write the text as it meets the eye: what joins, what marks and what is blank hides nothing in it."""
     plain = unicodedata.normalize("NFKC", text).translate(BLANK)
     return "".join(letter for letter in plain if unicodedata.category(letter) not in ("Cf", "Mn", "Me"))
 
@@ -173,7 +167,7 @@ def _linkify() -> LinkifyIt:
 
 
 def _native(domains: list[str]) -> list[str]:
-    """Top-level domains as they are written in their own scripts, of the form that is on the wire (IDNA)."""
+    """Return top-level domains in their own scripts, given the form that is on the wire (RFC 3492)."""
     coded = (domain[4:] for domain in domains if domain.startswith("XN--"))
     return [_as_read(code.encode("ascii").decode("punycode")) for code in coded]
 

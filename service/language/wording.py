@@ -13,8 +13,8 @@ from service.lifecycle import Order, Role
 from service.store.models import FirstWriter, Introduction, Need
 
 from .languages import gettext, spoken
-from .languages import moment as moment
-from .languages import span as span
+from .languages import moment as moment  # noqa: PLC0414 (templates find it here)
+from .languages import span as span  # noqa: PLC0414 (templates find it here)
 
 
 def listed(names: list[str]) -> str:
@@ -34,17 +34,17 @@ def ask_line(introduction: Introduction, role: Role) -> str:
 
 
 def need_lead(introduction: Introduction, role: Role) -> str:
-    """What stands before the need when ``role`` reads it."""
+    """Return what stands before the need when ``role`` reads it."""
     other = introduction.other(role).name
     if introduction.need_of is Need.BOTH:
-        return gettext("It is about something you and %(other)s both need:", other=other)
+        return gettext("It’s about something you and %(other)s both need:", other=other)
     if _has_need(introduction, role):
-        return gettext("It is about something you need:")
-    return gettext("It is about something %(other)s needs:", other=other)
+        return gettext("It’s about something you need:")
+    return gettext("It’s about something %(other)s needs:", other=other)
 
 
 def need_title(introduction: Introduction) -> str:
-    """The need's heading where both sides read it."""
+    """Return the need's heading where both sides read it."""
     if introduction.need_of is Need.BOTH:
         return gettext("What you both need")
     name = introduction.consent(Role(introduction.need_of.value)).name
@@ -54,9 +54,9 @@ def need_title(introduction: Introduction) -> str:
 def first_writer_line(introduction: Introduction) -> str:
     """Who writes first, for both sides to read."""
     if introduction.first_writer is FirstWriter.EITHER:
-        return gettext("Whoever gets to it first writes first.")
+        return gettext("Either of you can write first.")
     name = introduction.consent(Role(introduction.first_writer.value)).name
-    return gettext("%(name)s writes first.", name=name)
+    return gettext("%(name)s will write first.", name=name)
 
 
 def is_asked_about_need(introduction: Introduction, role: Role) -> bool:
@@ -69,7 +69,7 @@ def _has_need(introduction: Introduction, role: Role) -> bool:
 
 
 def about_lead(introduction: Introduction, role: Role) -> str:
-    """What stands before the requester's words about the side across from ``role``."""
+    """Return what stands before the requester's words about the side across from ``role``."""
     requester, other = introduction.requester_name, introduction.other(role)
     if introduction.requester_is is other.side:
         return gettext("%(requester)s writes about themselves:", requester=requester)
@@ -77,7 +77,7 @@ def about_lead(introduction: Introduction, role: Role) -> str:
 
 
 def knows_lead(introduction: Introduction, name: str) -> str:
-    """What stands before the requester's endorsement of somebody."""
+    """Return what stands before the requester's endorsement of somebody."""
     return gettext("How %(requester)s knows %(name)s:", requester=introduction.requester_name, name=name)
 
 
@@ -100,7 +100,7 @@ class ConsentWords(NamedTuple):
 
 
 def consent_words(introduction: Introduction, role: Role) -> ConsentWords:
-    """The words for ``role``."""
+    """Find the words for ``role``."""
     return ConsentWords(
         ask_line(introduction, role),
         f"{need_lead(introduction, role)}\n{introduction.need}",
@@ -108,13 +108,14 @@ def consent_words(introduction: Introduction, role: Role) -> ConsentWords:
         _about_you(introduction, role),
         _what_a_yes_shares(introduction, role),
         gettext(
-            "If either of you says no, or says nothing, nothing is shared, and nobody is told who said what."
+            "If either of you says no, or doesn’t answer, nothing is shared, and nobody is told who said "
+            "what."
         ),
     )
 
 
 def _about_other(introduction: Introduction, role: Role) -> list[str]:
-    """What the requester writes about the side across from ``role``."""
+    """Return what the requester writes about the side across from ``role``."""
     other = introduction.other(role)
     words = []
     if other.blurb:
@@ -125,7 +126,7 @@ def _about_other(introduction: Introduction, role: Role) -> list[str]:
 
 
 def _about_you(introduction: Introduction, role: Role) -> list[str]:
-    """What the requester writes about ``role``."""
+    """Return what the requester writes about ``role``."""
     you = introduction.consent(role)
     words = [f"{told_about_you(introduction, role)}\n{you.blurb}"]
     if you.endorsement:
@@ -134,20 +135,20 @@ def _about_you(introduction: Introduction, role: Role) -> list[str]:
 
 
 def knows_you_lead(introduction: Introduction) -> str:
-    """What stands before the requester's endorsement of the reader, below `told_about_you`."""
+    """Return what stands before the requester's endorsement of the reader, below `told_about_you`."""
     return gettext("And how %(requester)s knows you:", requester=introduction.requester_name)
 
 
 def told_about_you(introduction: Introduction, role: Role) -> str:
-    """What stands before the requester's words about ``role`` when ``role`` reads them."""
+    """Return what stands before the requester's words about ``role`` when ``role`` reads them."""
     requester = introduction.requester_name
     if introduction.requester_is:
         return gettext(
-            "The introduction will say this about you, in the words of %(requester)s:",
+            "The introduction will say this about you, written by %(requester)s:",
             requester=requester,
         )
     return gettext(
-        "%(other)s is told your name, the need, and this about you, in the words of %(requester)s:",
+        "We tell %(other)s your name, what is needed, and this about you, written by %(requester)s:",
         other=introduction.other(role).name,
         requester=requester,
     )
@@ -157,17 +158,16 @@ def _what_a_yes_shares(introduction: Introduction, role: Role) -> str:
     you, other = introduction.consent(role), introduction.other(role).name
     if introduction.cc_requester and not introduction.requester_is:
         shared = gettext(
-            "If both of you say yes, one email introduces you to each other. In it %(other)s and "
-            "%(requester)s will see your name, your address %(address)s, the words above, and whatever "
-            "you add below.",
+            "If you both say yes, one email introduces you to each other. In it, %(other)s and %(requester)s "
+            "will see your name, your address %(address)s, the words above, and anything you add below.",
             other=other,
             requester=introduction.requester_name,
             address=you.email,
         )
     else:
         shared = gettext(
-            "If both of you say yes, one email introduces you to each other. In it %(other)s will see "
-            "your name, your address %(address)s, the words above, and whatever you add below.",
+            "If you both say yes, one email introduces you to each other. In it, %(other)s will see your "
+            "name, your address %(address)s, the words above, and anything you add below.",
             other=other,
             address=you.email,
         )
@@ -175,19 +175,19 @@ def _what_a_yes_shares(introduction: Introduction, role: Role) -> str:
 
 
 def what_a_reply_shares(introduction: Introduction, role: Role) -> str:
-    """What a yes by reply shares: as on the page, but for what can be added only there."""
+    """Return what a yes by reply shares: as on the page, but for what can be added only there."""
     you, other = introduction.consent(role), introduction.other(role).name
     if introduction.cc_requester and not introduction.requester_is:
         return gettext(
-            "If both of you say yes, one email introduces you to each other. In it %(other)s and "
-            "%(requester)s will see your name, your address %(address)s, and the words above.",
+            "If you both say yes, one email introduces you to each other. In it, %(other)s and %(requester)s "
+            "will see your name, your address %(address)s, and the words above.",
             other=other,
             requester=introduction.requester_name,
             address=you.email,
         )
     return gettext(
-        "If both of you say yes, one email introduces you to each other. In it %(other)s will see "
-        "your name, your address %(address)s, and the words above.",
+        "If you both say yes, one email introduces you to each other. In it, %(other)s will see your name, "
+        "your address %(address)s, and the words above.",
         other=other,
         address=you.email,
     )
@@ -199,8 +199,8 @@ def order_line(introduction: Introduction) -> str:
         return ""
     first = Role.A if introduction.order is Order.A_FIRST else Role.B
     return gettext(
-        "%(first)s is asked first, and %(second)s only after a yes. "
-        "Nobody learns more than that before the end.",
+        "We ask %(first)s first, and %(second)s only after a yes. Nobody learns more than that until it’s "
+        "over.",
         first=introduction.consent(first).name,
         second=introduction.other(first).name,
     )

@@ -1,6 +1,6 @@
-"""What may happen to an introduction, and what follows from it.
+"""The kernel, pure: what may happen to an introduction, and what follows from it.
 
-Pure: no Flask, no SQL, no clock. A command meets a `Case` at a time ``now``, and `decide` answers with
+No Flask, no SQL, no clock. A command meets a `Case` at a time ``now``, and `decide` answers with
 the case as it is afterwards, the events to write and the mails to queue; `next_due_at` tells when time
 alone will change it next. This is the only place that decides a state. The rules are in docs/design.md.
 """

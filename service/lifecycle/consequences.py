@@ -108,7 +108,7 @@ def ask_failed(decision: Decision, to: Role) -> Decision:
 
 
 def may_be_reminded(case: Case) -> list[Role]:
-    """The sides that a reminder may go to: one at most, none after any answer, none while a no stands.
+    """List the sides that a reminder may go to: one at most, none after any answer, none while a no stands.
 
     But who asked to be asked later gets that mail whatever the other side said: it is their own wish, and
     that it does not come would tell them of the no. Whether a reminder is wanted, and when, is said by

@@ -62,7 +62,7 @@ def _why_not_confirmed(case: Case) -> Reason:
 
 
 def next_due_at(case: Case, timing: Timing) -> datetime | None:
-    """The next moment at which time alone changes the case; None when only people or mails will."""
+    """Tell the next moment at which time alone changes the case; None when only people or mails will."""
     return min(_due_times(case, timing), default=None)
 
 

@@ -32,7 +32,7 @@ def may_ask_later(case: Case, role: Role, now: datetime, timing: Timing) -> bool
 
 
 def moments_for_later(case: Case, role: Role, now: datetime, timing: Timing) -> list[datetime]:
-    """The moments that a side may choose from: a quarter, a half and three quarters of the time left.
+    """List the moments that a side may choose from: a quarter, a half and three quarters of the time left.
 
     Whole days from now where a quarter is as long, and so on: who is awake now is awake then.
     """

@@ -1,1 +1,1 @@
-"""Mails are written here and handed to the SMTP relay here: the only user of flask_mail."""
+"""Mails, written, signed and handed to the SMTP relay; the links and addresses in them."""

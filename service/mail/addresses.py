@@ -52,19 +52,19 @@ class Ours(NamedTuple):
 
 
 def bare(settings: Settings) -> str:
-    """The address that a mail comes from where no token may stand in it."""
+    """Return the address that a mail comes from where no token may stand in it."""
     if settings.INBOUND_DOMAIN:
         return f"{Purpose.INTRO}@{settings.INBOUND_DOMAIN}"
     return parseaddr(settings.MAIL_DEFAULT_SENDER)[1]
 
 
 def domain(settings: Settings) -> str:
-    """The domain that mails come from."""
+    """Return the domain that mails come from."""
     return bare(settings).rpartition("@")[2]
 
 
 def signing_domain(settings: Settings) -> str:
-    """The domain of DKIM signatures."""
+    """Return the domain of DKIM signatures."""
     return settings.DKIM_DOMAIN or domain(settings)
 
 
@@ -74,7 +74,7 @@ def sender_name(settings: Settings) -> str:
 
 
 def signed(purpose: Purpose, mail: OutboxMail, settings: Settings) -> str:
-    """The address for one purpose in one mail, whose ``introduction`` must be loaded.
+    """Sign the address for one purpose in one mail, whose ``introduction`` must be loaded.
 
     Without INBOUND_DOMAIN nothing comes back to us, and it is MAIL_DEFAULT_SENDER for every purpose. Where
     there is no introduction, nothing that comes back would have an effect, so the address names no mail.
@@ -86,7 +86,7 @@ def signed(purpose: Purpose, mail: OutboxMail, settings: Settings) -> str:
 
 
 def read(address: str, settings: Settings) -> Ours:
-    """What a bare address says, however it is spelt.
+    """Read what a bare address says, however it is spelt.
 
     Raises NotOurs for whatever is no address of ours, and `tokens.BadLink` for one that we did not sign.
     """
@@ -105,7 +105,7 @@ def read(address: str, settings: Settings) -> Ours:
 
 
 def _version(mail: OutboxMail) -> int:
-    """The version of the links of the person who gets this mail."""
+    """Return the version of the links of the person who gets this mail."""
     return mail.case.version if mail.to is Role.REQUESTER else mail.case.consent(mail.to).version
 
 

@@ -17,12 +17,12 @@ BREAK = re.compile(r"\r\n|\r|\n")
 
 
 def flowed(text: str) -> str:
-    """The text as ``format=flowed; delsp=no``. Each of its lines is a paragraph, or quoted by ``> ``."""
+    """Write text as ``format=flowed; delsp=no``. Each of its lines is a paragraph, or quoted by ``> ``."""
     return "\n".join(line for paragraph in BREAK.split(text) for line in _lines(paragraph))
 
 
 def unflowed(text: str) -> list[str]:
-    """The paragraphs that `flowed` broke into lines; a quoted one begins with ``> ``."""
+    """Join the paragraphs that `flowed` broke into lines; a quoted one begins with ``> ``."""
     paragraphs: list[str] = []
     goes_on = was_quoted = False
     for line in BREAK.split(text.removesuffix("\n")):
@@ -61,5 +61,5 @@ def _broken(paragraph: str, width: int) -> Iterator[str]:
 
 
 def _stuffed(line: str) -> str:
-    """A space in front of what would be read as a quotation, as stuffing, or as the start of a mail (4.4)."""
+    """Put a space before what would be read as a quotation, as stuffing, or as the start of a mail (4.4)."""
     return f" {line}" if line.startswith((" ", ">", "From ")) else line

@@ -60,7 +60,7 @@ class FixedMessage(flask_mail.Message):
     ``at`` is its Date.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - these are the parts of a mail.
         self,
         message_id: str,
         sender: Address,
@@ -87,7 +87,7 @@ class FixedMessage(flask_mail.Message):
         self._people = {"From": [sender], "To": to, "Cc": cc or [], "Reply-To": reply_to or []}
 
     def as_bytes(self) -> bytes:
-        """The whole mail: CRLF, and lines of at most 78 but where an address is longer.
+        """Write the whole mail: CRLF, and lines of at most 78 but where an address is longer.
 
         All of it is 7-bit but an address outside ASCII in a header, which is UTF-8 (RFC 6532).
         """
@@ -124,7 +124,7 @@ def one_line(text: str) -> str:
 
 
 def _phrase(name: str) -> str:
-    """A display name: quoted while that is plain and short, else in encoded words (RFC 2047)."""
+    """Write a display name: quoted while that is plain and short, else in encoded words (RFC 2047)."""
     name = _shortened(name)
     if not name:
         return ""
@@ -149,7 +149,7 @@ def _encoded(text: str) -> str:
 
 
 def _chunks(text: str) -> Iterator[bytes]:
-    """The text in pieces for one encoded word each; no letter is cut in two (RFC 2047, section 5)."""
+    """Cut text into pieces for one encoded word each; no letter is cut in two (RFC 2047, section 5)."""
     chunk = b""
     for letter in text:
         encoded = letter.encode("utf-8", "replace")

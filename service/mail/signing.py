@@ -37,7 +37,7 @@ COVERED = (
 
 
 def sign(message: bytes, at: datetime, settings: Settings) -> bytes:
-    """The mail, which has CRLF line ends, with a signature made ``at`` for each key in the settings."""
+    """Sign a mail, which has CRLF line ends, ``at`` a moment with each key in the settings."""
     return b"".join([*_signatures(message, at, settings), message])
 
 

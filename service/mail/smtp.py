@@ -281,14 +281,14 @@ def _greet(host: smtplib.SMTP) -> None:
 
 
 def _kind(code: int, otherwise: Kind) -> Kind:
-    """What an error reply means; the first digit decides (RFC 5321 4.2.1)."""
+    """Tell what an error reply means; the first digit decides (RFC 5321 4.2.1)."""
     if code in AUTHENTICATION_TROUBLE:
         return Kind.RELAY
     return {4: Kind.RETRY, 5: Kind.REFUSED}.get(code // 100, otherwise)
 
 
 def _as_body(message: bytes) -> bytes:
-    """The mail as it goes over the wire, up to its final dot (RFC 5321 2.3.8 and 4.5.2)."""
+    """Write the mail as it goes over the wire, up to its final dot (RFC 5321 2.3.8 and 4.5.2)."""
     body = re.sub(rb"\r\n|\r|\n", b"\r\n", message)
     if body and not body.endswith(b"\r\n"):
         body += b"\r\n"

@@ -40,49 +40,49 @@ class Tokens:
         self._keys = secret_keys
 
     def make_requester(self, introduction_id: int, version: int) -> str:
-        """The requester's page of one introduction."""
+        """Sign the link to the requester's page of one introduction."""
         return self._make("requester", introduction_id, version)
 
     def read_requester(self, token: str) -> Link:
         return self._read("requester", token)
 
     def make_answer(self, consent_id: int, version: int) -> str:
-        """A party's answer page."""
+        """Sign the link to a party's answer page."""
         return self._make("answer", consent_id, version)
 
     def read_answer(self, token: str) -> Link:
         return self._read("answer", token)
 
     def make_follow_up(self, consent_id: int, version: int) -> str:
-        """A party's page for "are you in touch?"."""
+        """Sign the link to a party's page for "are you in touch?"."""
         return self._make("follow-up", consent_id, version)
 
     def read_follow_up(self, token: str) -> Link:
         return self._read("follow-up", token)
 
     def make_sign_in(self, sign_in_id: int) -> str:
-        """The page that signs in to the desk, once."""
+        """Sign the link that signs in to the desk, once."""
         return self._make("sign-in", sign_in_id, 1)
 
     def read_sign_in(self, token: str) -> Link:
         return self._read("sign-in", token)
 
     def make_never(self, tag: str) -> str:
-        """ "Never contact me again". Bound to the mail, so it works for as long as the mail is on record.
+        """Sign a link for "never contact me again", bound to the mail: it works while that is on record.
 
         ``tag`` is an `OutboxMail.tag`: from two numbers one could tell how many mails others got in between.
         """
         return self.make_address("never", tag, 1)
 
     def read_never(self, token: str) -> str | int:
-        """The tag of a mail, or the number of one in a link that names it by that. Raises BadLink."""
+        """Read the tag of a mail, or the number of one in a link that names it by that. Raises BadLink."""
         try:
             return self.read_address("never", token)[0]
         except BadLink:
             return self._read("never", token).id
 
     def make_address(self, purpose: str, tag: str, version: int) -> str:
-        """What stands behind the plus sign of an address that mail comes back to.
+        """Write what stands behind the plus sign of an address that mail comes back to.
 
         ``tag`` is an `OutboxMail.tag`. Base32 in small letters, as some servers change the case of a local
         part; 31 characters, so that with ``bounce+`` it stays far below the 64 of RFC 5321 4.5.3.1.1.
@@ -92,7 +92,7 @@ class Tokens:
         return base64.b32encode(sealed).decode().rstrip("=").lower()
 
     def read_address(self, purpose: str, token: str) -> tuple[str, int]:
-        """The tag, and the version of the links modulo 256. Raises BadLink."""
+        """Read the tag, and the version of the links modulo 256. Raises BadLink."""
         try:
             sealed = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
         except (binascii.Error, ValueError):
@@ -106,7 +106,7 @@ class Tokens:
         return named[:TAG_BYTES].hex(), named[TAG_BYTES]
 
     def _seals(self, purpose: str, named: bytes) -> list[bytes]:
-        """A signature by each key, oldest first, cut to what an address has room for (80 bits)."""
+        """Sign with each key, oldest first, cut to what an address has room for (80 bits)."""
         signers = [Signer(key, salt=f"{purpose}-address", digest_method=hashlib.sha256) for key in self._keys]
         return [base64_decode(signer.get_signature(named))[:SEAL_BYTES] for signer in signers]
 

@@ -13,37 +13,37 @@ from service.mail import addresses
 from service.settings.table import Settings
 from service.settings.urls import ip_address, is_loopback
 
-LONGEST_STRING = 255
+MAX_STRING_LENGTH = 255
 """Bytes of one string of a TXT record; a longer text is several (RFC 1035 3.3, RFC 7208 3.3)."""
 RSA_ENCRYPTION = bytes.fromhex("06092a864886f70d0101010500")
 """The algorithm of an RSA key in DER: its object identifier and no parameters (RFC 3279 2.3.1)."""
 
 
 def records(settings: Settings) -> Iterator[str]:
-    """One line each, as a zone file has it; a line with a semicolon says what has to be looked at."""
+    """Yield the lines of a zone file (RFC 1035 5.1); a comment says what has to be looked at."""
     domain, host = addresses.domain(settings), urlsplit(settings.PUBLIC_URL).hostname or ""
     for name, used in (("the domain", domain), ("MAIL_SERVER", settings.MAIL_SERVER), ("PUBLIC_URL", host)):
         if is_loopback(used):
-            yield f"; Not to be published like this: {name} is {used}, which is this machine alone."
+            yield f"; Do not publish this: {name} is {used}, which only this machine can reach."
     if settings.INBOUND_DOMAIN:
-        yield f"; The server that takes mail for {domain} in: the mail server in front, or twoyes listen."
+        yield f"; The server that receives mail for {domain}: the mail server in front, or twoyes listen."
         yield f"{domain}. MX 10 {host}."
-    yield "; Whoever sends this mail. If the documentation of your relay names an include:, use that."
+    yield "; Whoever sends this mail. If your relay's documentation names an include:, use that."
     yield _txt(domain, f"v=spf1 {_sender(settings.MAIL_SERVER)} -all")
     for selector, key in _public_keys(settings):
         yield _txt(f"{selector}._domainkey.{addresses.signing_domain(settings)}", f"v=DKIM1; {key}")
-    yield "; Begin with p=none and read the reports; then p=quarantine, then p=reject."
+    yield "; Start with p=none and read the reports; then p=quarantine, then p=reject."
     yield _txt(f"_dmarc.{domain}", f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}")
 
 
 def _sender(relay: str) -> str:
-    """What SPF calls a host name or an address (RFC 7208 5.3, 5.6)."""
+    """Return the mechanism of SPF for a host name or an address (RFC 7208 5.3, 5.6)."""
     address = ip_address(relay)
     return f"ip{address.version}:{address}" if address else f"a:{relay}"
 
 
 def _public_keys(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Selector, and the key as a DKIM record has it (RFC 6376 3.6.1, RFC 8463 4)."""
+    """Yield each selector, and its key as a DKIM record has it (RFC 6376 3.6.1, RFC 8463 4)."""
     if settings.DKIM_PRIVATE_KEY:
         yield settings.DKIM_SELECTOR, f"k=rsa; p={_base64(rsa_public_key(settings.DKIM_PRIVATE_KEY))}"
     if settings.DKIM_ED25519_PRIVATE_KEY:
@@ -52,7 +52,7 @@ def _public_keys(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def rsa_public_key(pem: str) -> bytes:
-    """The public half of an RSA key: its SubjectPublicKeyInfo in DER (RFC 5280 4.1.2.7, RFC 8017 A.1.1)."""
+    """Return the SubjectPublicKeyInfo of an RSA key in DER (RFC 5280 4.1.2.7, RFC 8017 A.1.1)."""
     key = parse_pem_private_key(pem.encode())
     public = _der(0x30, _integer(key["modulus"]) + _integer(key["publicExponent"]))
     return _der(0x30, _der(0x30, RSA_ENCRYPTION) + _der(0x03, b"\0" + public))
@@ -72,7 +72,7 @@ def _der(tag: int, content: bytes) -> bytes:
 
 
 def _txt(name: str, text: str) -> str:
-    strings = (f'"{text[at : at + LONGEST_STRING]}"' for at in range(0, len(text), LONGEST_STRING))
+    strings = (f'"{text[at : at + MAX_STRING_LENGTH]}"' for at in range(0, len(text), MAX_STRING_LENGTH))
     return f"{name}. TXT {' '.join(strings)}"
 
 

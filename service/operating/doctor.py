@@ -1,13 +1,11 @@
-"""`twoyes doctor`: is everything there that the settings name? One line each, and what to mend."""
+"""`twoyes doctor`: checks that everything is there that the settings name."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.delivery.broker import Nudger
@@ -18,21 +16,20 @@ from service.settings.urls import is_loopback
 from service.store import migrations
 from service.store.db import missing_file
 
-PATIENCE = 5
-"""Seconds that one look may wait for an answer."""
+from . import probes
 
 
 class Finding(NamedTuple):
-    """What one look came to; ``wrong`` findings keep TwoYes from doing its work."""
+    """The result of one check; a check that ``failed`` keeps TwoYes from doing its work."""
 
     subject: str
-    wrong: bool
-    said: str
+    failed: bool
+    message: str
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at the database, the broker, both directions of mail and the public address, one by one."""
-    looks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+    """Check the database, the broker, both directions of mail and the public address, one by one."""
+    checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("database", _database),
         ("broker", _broker),
         ("relay", _relay),
@@ -40,42 +37,33 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("inbound", _inbound),
         ("links", _links),
     )
-    for subject, look in looks:
+    for subject, check in checks:
         try:
-            yield Finding(subject, False, look(settings))
-        except Ailment as ailment:
-            yield Finding(subject, True, str(ailment))
+            yield Finding(subject, failed=False, message=check(settings))
+        except CheckFailed as failure:
+            yield Finding(subject, failed=True, message=str(failure))
 
 
-class Ailment(Exception):
-    """What is wrong and which setting to look at, in one line."""
+class CheckFailed(Exception):
+    """A check failed; the message says in one line what is wrong and which setting to look at."""
 
 
 def _database(settings: Settings) -> str:
     if missing := missing_file(settings.DATABASE_URL):
-        raise Ailment(f"is not there: no file {missing}, see DATABASE_URL; twoyes migrate makes it")
+        raise CheckFailed(f"is missing: no file {missing}, see DATABASE_URL; twoyes migrate creates it")
     newest = migrations.newest()
     try:
-        current = migrations.current(_with_limits(settings.DATABASE_URL))
+        current = migrations.current(probes.bounded(settings.DATABASE_URL))
     except SQLAlchemyError as error:
-        raise Ailment(f"cannot be reached, see DATABASE_URL: {_first_line(error)}") from None
+        raise CheckFailed(f"cannot be reached, see DATABASE_URL: {probes.first_line(error)}") from None
     if current != newest:
-        raise Ailment(f"is at migration {current}, not {newest}: run twoyes migrate")
+        raise CheckFailed(f"is at migration {current}, not {newest}: run twoyes migrate")
     return f"reached, at migration {current}"
-
-
-def _with_limits(database_url: str) -> str:
-    """A PostgreSQL that accepts a connection and says nothing, or nothing more, is one that is away."""
-    url = make_url(database_url)
-    if url.get_backend_name() == "postgresql":
-        limits = {"connect_timeout": str(PATIENCE), "options": f"-c statement_timeout={PATIENCE}s"}
-        url = url.update_query_dict(limits)
-    return url.render_as_string(hide_password=False)
 
 
 def _broker(settings: Settings) -> str:
     if not Nudger(settings).is_up():
-        raise Ailment("does not answer, see REDIS_URL; until it does, mail leaves by the sweep alone")
+        raise CheckFailed("does not answer, see REDIS_URL; until it does, only the sweep sends mail")
     return "answers"
 
 
@@ -85,15 +73,15 @@ def _relay(settings: Settings) -> str:
         host = SmtpSession(settings).configure_host()
     except (OSError, ValueError) as error:
         where = f"{settings.MAIL_SERVER}:{settings.MAIL_PORT}"
-        raise Ailment(f"at {where} cannot be used, see MAIL_*: {_first_line(error)}") from None
+        raise CheckFailed(f"at {where} cannot be used, see MAIL_*: {probes.first_line(error)}") from None
     host.close()
     secured = "with TLS" if settings.MAIL_USE_TLS or settings.MAIL_USE_SSL else "without TLS"
-    known = f"as {settings.MAIL_USERNAME}" if settings.MAIL_USERNAME else "without a login"
-    return f"greets us, {secured}, {known}"
+    login = f"as {settings.MAIL_USERNAME}" if settings.MAIL_USERNAME else "without a login"
+    return f"greets us, {secured}, {login}"
 
 
 def _signing(settings: Settings) -> str:
-    """The keys themselves were checked with the settings."""
+    """Name the selectors; the keys themselves were checked with the settings."""
     selectors = [
         selector
         for selector, key in (
@@ -103,7 +91,7 @@ def _signing(settings: Settings) -> str:
         if key
     ]
     if not selectors:
-        return "not by us: set DKIM_PRIVATE_KEY, unless the relay signs"
+        return "off: set DKIM_PRIVATE_KEY, unless the relay signs"
     return f"as {' and '.join(selectors)} of {signing_domain(settings)}; twoyes dns prints what to publish"
 
 
@@ -112,33 +100,19 @@ def _inbound(settings: Settings) -> str:
         return "off: replies and bounces go to MAIL_DEFAULT_SENDER, see INBOUND_DOMAIN"
     where = f"{settings.INBOUND_HOST}:{settings.INBOUND_PORT}"
     webhook = "the webhook is on" if settings.INBOUND_SECRET else "no webhook, see INBOUND_SECRET"
-    greeting = _greeting_at(settings.INBOUND_HOST, settings.INBOUND_PORT)
+    greeting = probes.greeting(settings.INBOUND_HOST, settings.INBOUND_PORT)
     if greeting.startswith("220 "):
         return f"for {settings.INBOUND_DOMAIN}: {where} greets us, {webhook}"
     if settings.INBOUND_SECRET:
         return f"for {settings.INBOUND_DOMAIN}: nothing listens at {where}, {webhook}"
-    raise Ailment(
-        f"for {settings.INBOUND_DOMAIN}: twoyes listen is not running at {where}; start it, "
-        "unless all mail comes by twoyes inbound"
+    raise CheckFailed(
+        f"for {settings.INBOUND_DOMAIN}: twoyes listen is not running at {where}; start it, or set "
+        "INBOUND_SECRET for a provider's webhook"
     )
-
-
-def _greeting_at(host: str, port: int) -> str:
-    """The first line that is said at a port, or "" where nobody says anything."""
-    try:
-        with socket.create_connection((host, port), timeout=PATIENCE) as connection:
-            return connection.makefile("rb").readline(512).decode("ascii", "replace")
-    except OSError:
-        return ""
 
 
 def _links(settings: Settings) -> str:
     host = urlsplit(settings.PUBLIC_URL).hostname or ""
     if not settings.EMBEDDED and is_loopback(host):
-        raise Ailment(f"lead to {settings.PUBLIC_URL}, where only this machine gets: set PUBLIC_URL")
+        raise CheckFailed(f"lead to {settings.PUBLIC_URL}, which only this machine can reach: set PUBLIC_URL")
     return f"lead to {settings.PUBLIC_URL}"
-
-
-def _first_line(error: Exception) -> str:
-    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-    return text.splitlines()[0]

@@ -14,7 +14,7 @@ from service.store.outbox import SENDABLE
 
 
 def healthz() -> tuple[dict[str, Any], int]:
-    """The state of the database, the broker, and the ages in seconds of the oldest mails that wait.
+    """Return the state of the database, the broker, and the ages in seconds of the oldest mails that wait.
 
     One is due to leave, the other arrived and is not processed yet.
     503 when the database is away. Only the broker away is 200 and ``degraded``: mail still leaves,

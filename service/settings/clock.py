@@ -1,11 +1,12 @@
-"""Where the time comes from. Everything else is given it."""
+"""The one place that reads the system clock; everything else is given the time."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-"""Answers with the present moment, aware, in UTC."""
+"""Returns the present moment, aware, in UTC."""
 
 
 def utc_now() -> datetime:
+    """Return the present moment, aware, in UTC."""
     return datetime.now(UTC)

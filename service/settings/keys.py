@@ -1,4 +1,4 @@
-"""What a signing key must look like: the settings are checked by this before anything starts."""
+"""DKIM keys in settings: they are checked before anything starts."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import base64
 
 from dkim.crypto import parse_pem_private_key
 
-SHORTEST_RSA = 1024
-"""In bits; whoever checks a signature takes no shorter one (RFC 8301 3.2)."""
+MIN_RSA_BITS = 1024
+"""Verifiers take no shorter key (RFC 8301 3.2)."""
 
 
 def rsa_key(text: str) -> str:
-    """The PEM text of an RSA key that can sign; a ValueError says what is wrong with any other.
+    r"""Return the PEM text of an RSA key that can sign. Raises ValueError with the reason for any other.
 
-    Line ends may be written as ``\\n``, because an environment file cannot hold them.
+    Line ends may be written as ``\n``, because an environment file cannot hold them.
     """
     pem = text.replace("\\n", "\n").replace("\r\n", "\n").strip()
     bits = _rsa_bits(pem)
     if not bits:
         raise ValueError("write an RSA key in PEM form, without a passphrase")
-    if bits < SHORTEST_RSA:
-        raise ValueError(f"this RSA key has {bits} bits; it must have {SHORTEST_RSA}, and better 2048")
+    if bits < MIN_RSA_BITS:
+        raise ValueError(f"this RSA key has {bits} bits; it must have {MIN_RSA_BITS}, and better 2048")
     return pem
 
 
 def ed25519_key(text: str) -> str:
-    """The base64 of an Ed25519 key; a ValueError says so of anything else."""
+    """Return the base64 of an Ed25519 key (RFC 8463 3). Raises ValueError for any other text."""
     try:
         size = len(base64.b64decode(text, validate=True))
     except ValueError:
@@ -36,10 +36,10 @@ def ed25519_key(text: str) -> str:
 
 
 def _rsa_bits(pem: str) -> int:
-    """The length of an RSA key, or 0 for what is none."""
+    """Return the length of an RSA key in bits, or 0 for what is none."""
     try:
         key = parse_pem_private_key(pem.encode())
-    except Exception:
+    except Exception:  # noqa: BLE001
         # dkimpy's parser expects a key; what else it is given, it fails at in many ways.
         return 0
     modulus: int = key["modulus"]

@@ -1,4 +1,4 @@
-"""The durations of the kernel, from the settings, and the moment that pages and mails promise by them."""
+"""The durations that `service.lifecycle` works with, from the settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .table import Settings
 
 
 def timing(settings: Settings) -> Timing:
-    """The durations that the kernel needs, from the settings."""
+    """Return the durations that the kernel needs."""
     return Timing(
         answer_within=settings.ANSWER_WITHIN,
         remind_after=settings.REMIND_AFTER,
@@ -22,6 +22,6 @@ def timing(settings: Settings) -> Timing:
     )
 
 
-def introduced_by(closes_at: datetime, settings: Settings) -> datetime:
-    """The latest moment at which the introduction leaves: the hold after a yes at the closing moment."""
+def introduction_deadline(closes_at: datetime, settings: Settings) -> datetime:
+    """Return the latest moment at which the introduction is sent: a yes at the last moment, and the hold."""
     return closes_at + timing(settings).hold

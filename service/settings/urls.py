@@ -1,4 +1,4 @@
-"""The addresses of what TwoYes needs, as a setting may write them, and what kind of host is in them."""
+"""URLs in settings: how they may be written, and whether a host is this machine."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from urllib.parse import urlsplit
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-DATABASE = "write postgresql://USER:PASSWORD@HOST/NAME, or sqlite:///FILE on one machine"
-BROKER = "write redis://HOST:6379/0, rediss://HOST:6379/0 with TLS, or redis+socket:///PATH"
+DATABASE_HINT = "write postgresql://USER:PASSWORD@HOST/NAME, or sqlite:///FILE on one machine"
+BROKER_HINT = "write redis://HOST:6379/0, rediss://HOST:6379/0 with TLS, or redis+socket:///PATH"
 
 
 def database_url(text: Any) -> str:
-    """Platforms hand out ``postgres://``; SQLAlchemy wants the dialect and the driver named.
+    """Return a database URL as SQLAlchemy takes it, with the driver named; platforms hand out ``postgres://``.
 
-    Raises ValueError for what is no database that TwoYes runs on.
+    Raises ValueError for a database that TwoYes does not run on.
     """
     url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", str(text))
     try:
         driver = make_url(url).drivername
     except (ArgumentError, ValueError):
-        raise ValueError(DATABASE) from None
+        raise ValueError(DATABASE_HINT) from None
     if driver not in ("postgresql+psycopg", "sqlite", "sqlite+pysqlite"):
-        raise ValueError(DATABASE)
+        raise ValueError(DATABASE_HINT)
     return url
 
 
 def broker_url(text: Any) -> str:
-    """What redis-py calls ``unix://`` is ``redis+socket://`` to Celery.
+    """Return a Redis URL as Celery takes it: what redis-py calls ``unix://`` is ``redis+socket://`` there.
 
     Raises ValueError for what Celery's Redis transport cannot use.
     """
@@ -40,14 +40,17 @@ def broker_url(text: Any) -> str:
         is_known = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         # No port, or brackets that do not close.
-        raise ValueError(BROKER) from None
+        raise ValueError(BROKER_HINT) from None
     if not is_known and not re.match(r"redis\+socket:///.", url):
-        raise ValueError(BROKER)
+        raise ValueError(BROKER_HINT)
     return url
 
 
 def base_url(text: Any) -> str:
-    """The address that every link begins with. Raises ValueError for what no browser could follow."""
+    """Return the start of every mailed link, without a slash at its end.
+
+    Raises ValueError for what no browser could follow.
+    """
     url = str(text).rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -56,13 +59,13 @@ def base_url(text: Any) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or an IP address leads nowhere but to this machine."""
+    """Tell whether a host name or an IP address leads nowhere but to this machine (RFC 6761 6.3)."""
     address = ip_address(host)
     return address.is_loopback if address else host == "localhost" or host.endswith(".localhost")
 
 
 def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The IP address that a host is given as, in brackets or not; None for a name."""
+    """Return the IP address that a host is written as, in brackets or not; None for a name."""
     try:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:

@@ -1,0 +1,1 @@
+"""The database: its engine and tables, the outbox. It knows no mail."""

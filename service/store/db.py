@@ -18,7 +18,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 
-class in_small_letters(FunctionElement[str]):  # named as the other functions of SQL are
+class InSmallLetters(FunctionElement[str]):
     """A text of the database in small letters, of whatever alphabet."""
 
     type = String()
@@ -26,13 +26,13 @@ class in_small_letters(FunctionElement[str]):  # named as the other functions of
     name = "in_small_letters"
 
 
-@compiles(in_small_letters)
-def _by_the_database(element: in_small_letters, compiler: SQLCompiler, **more: Any) -> str:
+@compiles(InSmallLetters)
+def _by_the_database(element: InSmallLetters, compiler: SQLCompiler, **more: Any) -> str:
     return f"lower({compiler.process(element.clauses, **more)})"
 
 
-@compiles(in_small_letters, "sqlite")
-def _by_python(element: in_small_letters, compiler: SQLCompiler, **more: Any) -> str:
+@compiles(InSmallLetters, "sqlite")
+def _by_python(element: InSmallLetters, compiler: SQLCompiler, **more: Any) -> str:
     # SQLite's own lower() knows ASCII only; replacing it would change what an index says.
     return f"in_small_letters({compiler.process(element.clauses, **more)})"
 
@@ -51,7 +51,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A session that commits at the end of the block, or rolls back if the block raises."""
+        """Open a session that commits at the end of the block, or rolls back if the block raises."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
             session.commit()
@@ -61,7 +61,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session in which the database itself refuses to write: looking changes nothing."""
+        """Open a session in which the database itself refuses to write: looking changes nothing."""
         with Session(self._reader, expire_on_commit=False, autoflush=False) as session:
             yield session
 
@@ -78,7 +78,7 @@ def nudge(session: Session, task: str, id: int) -> None:
 
 
 def missing_file(url: str) -> str:
-    """The SQLite file that a URL names and that is not there, or ""; to connect would make an empty one."""
+    """Name the SQLite file of a URL that is not there, or ""; to connect would make an empty one."""
     named = make_url(url)
     name = named.database or ":memory:"
     is_file = named.get_backend_name() == "sqlite" and not name.startswith((":memory:", "file:"))

@@ -5,48 +5,41 @@ from __future__ import annotations
 from flask import Flask
 from flask_wtf.csrf import CSRFProtect
 
-from service.dev import mailbox_page as mailbox
-from service.dev import mails_page as mails
 from service.language import languages
-from service.views.site.security import add_headers
 
-from . import operator, quiz
-from . import webhook as inbound
-from .desk import introductions, ledger
-from .desk import sign_in as desk
+from . import operator, quiz, webhook
+from .desk import introductions, ledger, sign_in
 from .party import answer, follow_up, never
-from .requester import page as requester
-from .requester import request
-from .site import common, errors, speech
+from .requester import page, request
+from .site import errors, filters, locale
+from .site.security import add_headers
 
 
-def register(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Add the pages, what they share, and their error pages to the application."""
     # The signed token in a form is the proof; privacy tools that strip the Referer must not break it.
     app.config.setdefault("WTF_CSRF_SSL_STRICT", False)
-    languages.init_app(app, speech.language)
+    languages.init_app(app, locale.select_language)
     csrf = CSRFProtect(app)
-    for blueprint in (requester.pages, answer.pages, follow_up.pages, never.pages):
-        # Here the signed link is the credential, and no cookie is needed.
+    # Behind a signed link the link is the credential, and no cookie is needed. The quiz stores nothing, so
+    # there is nothing to forge.
+    without_cookie = [page.pages, answer.pages, follow_up.pages, never.pages, quiz.pages]
+    if app.config["SETTINGS"].INBOUND_SECRET:
+        without_cookie.append(webhook.pages)
+    for blueprint in without_cookie:
         csrf.exempt(blueprint)
         app.register_blueprint(blueprint)
-    app.register_blueprint(request.pages)
-    app.register_blueprint(desk.pages)
-    app.register_blueprint(desk.links)
-    app.register_blueprint(introductions.pages)
-    app.register_blueprint(ledger.pages)
-    app.register_blueprint(operator.pages)
-    # Nothing is stored there, so there is nothing to forge, and no cookie is needed.
-    csrf.exempt(quiz.pages)
-    app.register_blueprint(quiz.pages)
-    if app.config["SETTINGS"].INBOUND_SECRET:
-        csrf.exempt(inbound.pages)
-        app.register_blueprint(inbound.pages)
-    if app.config["SETTINGS"].MAILBOX:
-        app.register_blueprint(mailbox.pages)
-    if app.config["SETTINGS"].EMBEDDED:
-        app.register_blueprint(mails.pages)
-    errors.register(app)
-    common.register(app)
-    speech.register(app)
+    with_cookie = (
+        request.pages,
+        sign_in.pages,
+        sign_in.links,
+        introductions.pages,
+        ledger.pages,
+        operator.pages,
+    )
+    for blueprint in with_cookie:
+        app.register_blueprint(blueprint)
+    errors.init_app(app)
+    filters.init_app(app)
+    locale.init_app(app)
     app.after_request(add_headers)

@@ -10,25 +10,25 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from service.delivery import deliver as delivery
-from service.introductions import quotas as limits
+from service.delivery.deliver import NotRetriable, retry_by_hand
 from service.introductions import wishes
 from service.language.free_text import NotAllowed, clean_email
 from service.language.languages import gettext
 from service.operating import records
 from service.operating.health import healthz
 from service.store.models import Introduction, Report
-from service.views.site.common import database, now, settings
-from service.views.site.visitors import operators_only
+from service.store.suppressions import NotSuppressed
+from service.views.site.auth import operator_required
+from service.views.site.current import database, now, settings, writing
 
 pages = Blueprint("operator", __name__)
 
-AT_ONCE = 50
+MAX_ROWS = 50
 """How many rows of one kind the page shows."""
 
 
 @pages.get("/operator")
-@operators_only
+@operator_required
 def show() -> ResponseReturnValue:
     health, _ = healthz()
     at = now()
@@ -40,23 +40,23 @@ def show() -> ResponseReturnValue:
             oldest_arrived=_since(health["oldest_inbound_mail"], at),
             pause=records.relay_pause(session, at),
             queue=records.queue(session),
-            troubled=records.troubled(session, AT_ONCE),
-            waiting=records.waiting_mails(session, AT_ONCE),
+            failed_mails=records.summarize_failed_mails(session, MAX_ROWS),
+            waiting=records.waiting_mails(session, MAX_ROWS),
             purpose=records.purpose,
-            kept_for_operator=records.kept_for_operator(session),
-            failed_inbound=records.failed_inbound(session, AT_ONCE),
+            mails_to_operator=records.count_mails_to_operator(session),
+            failed_inbound_mails=records.failed_inbound_mails(session, MAX_ROWS),
             reports=_reports(session),
-            loads=records.loads(session, settings(), at),
-            left_alone=records.left_alone(session, AT_ONCE),
+            near_limit=records.near_limit(session, settings(), at),
+            suppressions=records.suppressions(session, MAX_ROWS),
         )
 
 
 @pages.post("/operator")
-@operators_only
+@operator_required
 def act() -> ResponseReturnValue:
-    acts: dict[str, Callable[[], str]] = {"retry": _retry, "dismiss": _dismiss, "lift": _lift}
+    actions: dict[str, Callable[[], str]] = {"retry": _retry, "dismiss": _dismiss, "lift": _lift}
     # Shown once on the page; it is kept in a cookie on the way there, so it names no address.
-    flash(acts.get(request.form.get("action", ""), _unknown)())
+    flash(actions.get(request.form.get("action", ""), _unknown)())
     return redirect(url_for("operator.show"), 303)
 
 
@@ -68,12 +68,13 @@ def _retry() -> str:
     mail = _number("mail")
     try:
         with database().transaction() as session:
-            delivery.retry_by_hand(session, mail, now())
-    except delivery.NotRetriable:
+            retry_by_hand(session, mail, now())
+    except NotRetriable:
         return gettext(
-            "Mail %(mail)d was left alone: it has left meanwhile, or nobody needs it any more.", mail=mail
+            "Email %(mail)d was left alone: it has been sent in the meantime, or nobody needs it any more.",
+            mail=mail,
         )
-    return gettext("Mail %(mail)d is queued again and leaves in a moment.", mail=mail)
+    return gettext("Email %(mail)d is queued again and will be sent in a moment.", mail=mail)
 
 
 def _dismiss() -> str:
@@ -82,9 +83,10 @@ def _dismiss() -> str:
         with database().transaction() as session:
             wishes.dismiss_report(session, report, now())
     except wishes.UnknownReport:
-        return gettext("Report %(report)d had been dismissed before.", report=report)
+        return gettext("Report %(report)d was already dismissed.", report=report)
     return gettext(
-        "Report %(report)d is dismissed and lowers no limit. Whoever reported it is still left alone.",
+        "Report %(report)d is dismissed and no longer lowers any limit. We still don’t write to whoever "
+        "reported it.",
         report=report,
     )
 
@@ -94,21 +96,21 @@ def _lift() -> str:
         email = clean_email(request.form.get("email", ""))
         requester = request.form.get("requester", "").strip()
         requester = clean_email(requester) if requester else ""
-        with database().transaction() as session:
-            wishes.lift(session, email, requester, now())
+        with writing() as context:
+            wishes.lift(context, email, requester)
     except NotAllowed as refusal:
         return str(refusal)
-    except limits.NotSuppressed:
-        return gettext("That address is not on the list, at least not in this way. Nothing was changed.")
-    return gettext("That address may be written to again. Their earlier no stands until they change it.")
+    except NotSuppressed:
+        return gettext("That address isn’t on the list, or not in that way. Nothing has changed.")
+    return gettext("We may write to that address again. Their earlier no stands until they change it.")
 
 
 def _number(field: str) -> int:
-    given = request.form.get(field, "")
+    value = request.form.get(field, "")
     # What no page of ours sends: as long as this, it would not fit any database's column.
-    if not (given.isascii() and given.isdigit() and len(given) < 10):
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
         abort(400)
-    return int(given)
+    return int(value)
 
 
 def _since(age: float | None, at: datetime) -> datetime | None:
@@ -116,6 +118,6 @@ def _since(age: float | None, at: datetime) -> datetime | None:
 
 
 def _reports(session: Session) -> list[tuple[Report, Introduction]]:
-    """The reports that stand, each with what was reported."""
+    """Read the reports that stand, each with what was reported."""
     standing = records.standing_reports(session)
     return [(report, session.get_one(Introduction, report.introduction_id)) for report in standing]

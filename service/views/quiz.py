@@ -48,11 +48,11 @@ MARKS: dict[str, tuple[str, str]] = {
     ),
     "actively_sought": (
         lazy_gettext("Actively sought"),
-        lazy_gettext("The person with the need says that they are looking now."),
+        lazy_gettext("The person with the need says they’re looking now."),
     ),
     "introduced": (
         lazy_gettext("Introduced"),
-        lazy_gettext("Somebody brought the two together; neither has to call a stranger."),
+        lazy_gettext("Somebody brought the two together, so neither has to call a stranger."),
     ),
     "endorsed": (
         lazy_gettext("Endorsed"),
@@ -67,76 +67,80 @@ MARKS: dict[str, tuple[str, str]] = {
 
 STATEMENTS = (
     Statement(
-        lazy_gettext("Here is the phone number of the baker. Perhaps she needs you one day."),
+        lazy_gettext("Here’s the baker’s phone number. Maybe she’ll need you some day."),
         ALL_MARKS,
-        lazy_gettext("A number is only a contact. You would call somebody who has asked for nothing."),
+        lazy_gettext("A number is just a contact. You’d be calling somebody who hasn’t asked for anything."),
     ),
     Statement(
         lazy_gettext(
-            "Hana asked me for an accountant, and Viktor is one. I asked them both first, and both said yes. "
-            "Then I wrote one email to the two, and said how I know each."
+            "Hana asked me for an accountant, and Viktor is one. I asked both first, and both said yes. Then "
+            "I sent them one email and said how I know each of them."
         ),
         (),
-        lazy_gettext("Hana is waiting for Viktor, who knows why. Somebody who knows both speaks for them."),
+        lazy_gettext("Hana is expecting Viktor, and he knows why. Somebody who knows both vouches for them."),
     ),
     Statement(
-        lazy_gettext(
-            "I saw that the shoe shop on the square has no website, so I told a web designer to call there."
-        ),
+        lazy_gettext("The shoe shop on the square has no website, so I told a web designer to call them."),
         ("actively_sought", "introduced", "endorsed", "both_expect_it"),
-        lazy_gettext("A need seen from outside is a guess: nobody asked the shop if it wants a website."),
+        lazy_gettext(
+            "A need seen from outside is a guess: nobody asked the shop whether it wants a website."
+        ),
     ),
     Statement(
         lazy_gettext(
             "My neighbour is looking for a painter. I gave her your card and told her how well you paint."
         ),
         ("introduced", "both_expect_it"),
-        lazy_gettext("Close. But she may call or not, and you do not even know that she is looking."),
+        lazy_gettext("Close. But she may or may not call, and you don’t even know she’s looking."),
     ),
     Statement(
-        lazy_gettext("Dear Uma, dear Karl, you two should get to know each other! I leave the rest to you."),
+        lazy_gettext("Dear Uma, dear Karl, you two should meet! I’ll leave the rest to you."),
         ("need_identified", "actively_sought", "endorsed", "both_expect_it"),
-        lazy_gettext("They share an email now, but neither was asked, and neither learns what it is about."),
+        lazy_gettext("They share an email now, but neither was asked, and neither knows what it’s about."),
     ),
     Statement(
         lazy_gettext(
-            "Leila needs flyers this week and asked me for my printer. He was glad to hear of it. I brought "
-            "the two together and told each how I know the other."
+            "Leila needs flyers this week and asked me for a good printer. Mine was glad to hear about it. I "
+            "introduced the two and told each how I know the other."
         ),
         (),
-        lazy_gettext("One of the two asked for it, the other was asked, and both know why they meet."),
+        lazy_gettext("One of the two asked for it, the other was asked, and both know why they’re meeting."),
     ),
     Statement(
         lazy_gettext(
-            "Sven is looking for a shop to rent. Tilda has one, and she said yes. I know both well and wrote "
-            "to the two of them: Sven will be surprised!"
+            "Sven is looking for a shop to rent. Tilda has one, and she said yes. I know both well, so I "
+            "wrote to the two of them. Sven will be surprised!"
         ),
         ("both_expect_it",),
-        lazy_gettext("One yes is not two. Nobody asked Sven whether his address may go to Tilda."),
+        lazy_gettext("One yes isn’t two. Nobody asked Sven whether Tilda may have his address."),
     ),
     Statement(
         lazy_gettext(
-            "She is looking for a florist, and he is one. I had asked both. After the meeting I brought them "
-            "together and told each how I know the other."
+            "She’s looking for a florist, and he is one. I had asked both. After the meeting I introduced "
+            "them and told each how I know the other."
         ),
         (),
-        lazy_gettext("It need not be an email. Both had agreed, and somebody who knows both was there."),
+        lazy_gettext(
+            "It doesn’t have to be an email. Both had agreed, and somebody who knows both was there."
+        ),
     ),
     Statement(
         lazy_gettext(
-            "Ines is looking for a translator, and Omar is one. Both would like to meet, and I speak for "
-            "both. One of these days I will bring them together."
+            "Ines is looking for a translator, and Omar is one. Both would like to meet, and I vouch for "
+            "both. One of these days I’ll bring them together."
         ),
         ("introduced",),
-        lazy_gettext("All is there but the introduction itself. Until it is made, two people wait."),
+        lazy_gettext(
+            "Everything is there except the introduction itself. Until it’s made, two people are waiting."
+        ),
     ),
     Statement(
         lazy_gettext(
-            "In spring Petra said no, and I let it rest. Now she is looking for an engineer after all. Noor "
-            "said yes as well, so I introduced them and said how I know each."
+            "In spring Petra said no, and I let it rest. Now she’s looking for an engineer after all. Noor "
+            "said yes too, so I introduced them and said how I know each of them."
         ),
         (),
-        lazy_gettext("A no today need not be a no next year. Asked again after a time, both said yes."),
+        lazy_gettext("A no today doesn’t have to be a no next year. Asked again later, both said yes."),
     ),
 )
 
@@ -160,7 +164,7 @@ def judge() -> ResponseReturnValue:
 
 
 def _judged() -> dict[int, Kind]:
-    """What was said of each statement, by its number; whatever else was sent counts as nothing."""
+    """Return the answer to each statement, by its number; whatever else was sent counts as none."""
     said = {number: request.form.get(f"statement-{number}", "") for number in _numbers()}
     return {number: Kind(word) for number, word in said.items() if word in list(Kind)}
 

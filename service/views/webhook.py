@@ -16,22 +16,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.inbound import envelope
-from service.inbound.store import Receipt, Way, receive_all
-from service.views.site.common import database, now, settings
+from service.inbound.store import Delivery, Receipt, Way, receive_all
+from service.views.site.current import database, now, settings
 
 pages = Blueprint("inbound", __name__)
 
-ROOM = 4
+SIZE_FACTOR = 4
 """How many times INBOUND_MAX_SIZE a request may be: some say the same mail twice, in base64."""
 STATUS = {Receipt.STORED: 200, Receipt.DUPLICATE: 200, Receipt.TOO_MANY: 429}
-NEVER = 406
+REFUSED = 406
 """For good: Mailgun sends again after every status but 200 and 406."""
-NEVER_IN_JSON = 403
+REFUSED_IN_JSON = 403
 """For good, to Postmark, which sends again after every status but 200 and 403."""
 
 
-class Brought(NamedTuple):
-    """A mail, and what whoever brought it says about its envelope."""
+class PostedMail(NamedTuple):
+    """A mail, and what the provider says about its envelope."""
 
     raw: bytes
     sender: str | None
@@ -45,81 +45,85 @@ class Unreadable(Exception):
 @pages.post("/inbound")
 @pages.post("/inbound/mime")  # Mailgun sends raw mail only to an address that ends so.
 def take() -> ResponseReturnValue:
-    if not _is_known():
-        return _said("unauthorized", 401, {"WWW-Authenticate": 'Basic realm="inbound", charset="UTF-8"'})
+    if not _is_authorized():
+        return _answer("unauthorized", 401, {"WWW-Authenticate": 'Basic realm="inbound", charset="UTF-8"'})
     size = settings().INBOUND_MAX_SIZE
-    request.max_content_length = request.max_form_memory_size = ROOM * size
+    request.max_content_length = request.max_form_memory_size = SIZE_FACTOR * size
     try:
-        receipt = _receive(_brought())
+        receipt = _receive(_posted())
     except RequestEntityTooLarge:
         receipt = Receipt.TOO_LARGE
     except Unreadable:
-        return _said("unreadable", 400)
+        return _answer("unreadable", 400)
     except SQLAlchemyError:
-        return _said("unavailable", 503, {"Retry-After": "300"})
-    return _said(receipt.value, STATUS.get(receipt, NEVER_IN_JSON if request.is_json else NEVER))
+        return _answer("unavailable", 503, {"Retry-After": "300"})
+    return _answer(receipt.value, STATUS.get(receipt, REFUSED_IN_JSON if request.is_json else REFUSED))
 
 
-def _said(outcome: str, status: int, headers: dict[str, str] | None = None) -> ResponseReturnValue:
+def _answer(outcome: str, status: int, headers: dict[str, str] | None = None) -> ResponseReturnValue:
     return {"outcome": outcome}, status, headers or {}
 
 
-def _is_known() -> bool:
-    """HTTP Basic with any user, which every provider takes in the URL, or a bearer token (RFC 7617, 6750)."""
+def _is_authorized() -> bool:
+    """Tell whether the secret was given, by HTTP Basic with any user or as a bearer token (RFC 7617, 6750).
+
+    Every provider takes the former in the URL. Aborts with 404 where no secret is set.
+    """
     secret, given = settings().INBOUND_SECRET, request.authorization
     if secret is None:
         abort(404)
     if given is None:
         return False
-    said = given.password if given.type == "basic" else given.token if given.type == "bearer" else ""
-    return hmac.compare_digest((said or "").encode(errors="replace"), secret.encode())
+    password = given.password if given.type == "basic" else given.token if given.type == "bearer" else ""
+    return hmac.compare_digest((password or "").encode(errors="replace"), secret.encode())
 
 
-def _receive(brought: Brought) -> Receipt:
-    raw, sender, recipients = brought
-    to = recipients or envelope.recipients(raw, settings())
+def _receive(posted: PostedMail) -> Receipt:
+    raw, sender, recipients = posted
     by = envelope.sender(raw) if sender is None else sender
-    return receive_all(database(), settings(), raw, by, to, Way.WEBHOOK, now())
+    to = recipients or envelope.recipients(raw, settings())
+    deliveries = [Delivery(raw, by, recipient, Way.WEBHOOK) for recipient in to]
+    return receive_all(database(), settings(), deliveries, now())
 
 
 # --- The forms of a request -------------------------------------------------------------------------
 
 
-def _brought() -> Brought:
-    """The mail of this request. Raises Unreadable."""
+def _posted() -> PostedMail:
+    """Read the mail of this request. Raises Unreadable."""
     if request.mimetype == "message/rfc822":
         return _as_it_is()
     if request.is_json:
         return _postmark(_json(request.get_data(as_text=True)))
     if "body-mime" in request.form:
         sender, recipients = request.form.get("sender"), envelope.bare(request.form.getlist("recipient"))
-        return Brought(_bytes(request.form["body-mime"]), sender, recipients)
+        return PostedMail(_bytes(request.form["body-mime"]), sender, recipients)
     if "email" in request.form:
         return _sendgrid(request.form["email"], request.form.get("envelope", "{}"))
     raise Unreadable
 
 
-def _as_it_is() -> Brought:
-    said = request.args.getlist("recipient") or request.headers.getlist("X-Envelope-To")
+def _as_it_is() -> PostedMail:
+    recipients = request.args.getlist("recipient") or request.headers.getlist("X-Envelope-To")
     sender = request.args.get("sender", request.headers.get("X-Envelope-From"))
-    return Brought(request.get_data(), sender, envelope.bare(said))
+    return PostedMail(request.get_data(), sender, envelope.bare(recipients))
 
 
-def _postmark(said: Any) -> Brought:
-    match said:
+def _postmark(content: Any) -> PostedMail:
+    match content:
         case {"RawEmail": str(raw), "OriginalRecipient": str(recipient)}:
-            return Brought(_bytes(raw), None, envelope.bare([recipient]))
+            return PostedMail(_bytes(raw), None, envelope.bare([recipient]))
         case {"RawEmail": str(raw)}:
-            return Brought(_bytes(raw), None, [])
+            return PostedMail(_bytes(raw), None, [])
     raise Unreadable
 
 
-def _sendgrid(raw: str, told: str) -> Brought:
-    match _json(told):
+def _sendgrid(raw: str, envelope_json: str) -> PostedMail:
+    match _json(envelope_json):
         case {"from": str(sender), "to": [*recipients]}:
-            return Brought(_bytes(raw), sender, envelope.bare([str(one) for one in recipients]))
+            return PostedMail(_bytes(raw), sender, envelope.bare([str(one) for one in recipients]))
         case {}:
-            return Brought(_bytes(raw), None, [])
+            return PostedMail(_bytes(raw), None, [])
     raise Unreadable
 
 

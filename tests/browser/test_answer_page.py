@@ -13,6 +13,8 @@ from tests.support.story import LINDA, NATASHA, Story
 
 from .site import PHONE, visiting
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 30_000
 """Bytes of the page with everything it fetches, uncompressed."""
 TEXTS = ("need", "a_blurb", "b_blurb", "a_endorsement", "b_endorsement")
@@ -63,7 +65,7 @@ def test_enlarged_the_buttons_no_longer_cover_the_text(chromium: Browser, asked:
         page.goto(asked.link(LINDA, "/a/"))
         assert page.locator(".answers").evaluate("bar => getComputedStyle(bar).position") == "static"
         page.locator(".no").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("You said no, and that is fine.")
+        expect(page.get_by_role("heading", level=1)).to_have_text("You said no, and that’s fine.")
 
 
 def test_an_answer_is_given_by_keyboard_alone(page: Page, asked: Story) -> None:
@@ -74,7 +76,7 @@ def test_an_answer_is_given_by_keyboard_alone(page: Page, asked: Story) -> None:
     page.keyboard.press("Space")
     tab_to(page, ".no")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("You said no, and that is fine.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You said no, and that’s fine.")
     answered = asked.consent(LINDA)
     assert (answered.state, answered.tells_requester) == (ConsentState.NO, True)
 
@@ -89,10 +91,10 @@ def tab_to(page: Page, selector: str) -> None:
 
 def test_enter_in_a_field_is_no_answer(page: Page, asked: Story) -> None:
     page.goto(asked.link(LINDA, "/a/"))
-    page.get_by_text("Add a phone number, or a line of your own").click()
+    page.get_by_text("Add a phone number or a note").click()
     page.get_by_label("Phone number").fill("+44 20 7946 0958")
     page.get_by_label("Phone number").press("Enter")
-    page.get_by_label("A line of your own").fill("Mornings are best.")
+    page.get_by_label("A note of your own").fill("Mornings are best.")
     assert asked.consent(LINDA).state is ConsentState.ASKED
     page.locator(".yes").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You said yes. Thank you, Linda Marsh.")
@@ -112,7 +114,7 @@ def test_the_page_and_all_that_it_fetches_weigh_less_than_thirty_kilobytes(
     story.ask(**texts)
     with visiting(chromium, story) as page:
         got: list[Response] = []
-        page.on("response", lambda response: got.append(response))
+        page.on("response", got.append)
         page.goto(story.link(LINDA, "/a/") + f"?lang={language}", wait_until="networkidle")
         icon = page.locator("link[rel=icon]").get_attribute("href")
         weights = {urlsplit(one.url).path[:8]: len(one.body()) for one in got}

@@ -6,6 +6,8 @@ import pytest
 
 from .site import CHROMIUM
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(
     CHROMIUM is None,

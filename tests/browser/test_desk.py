@@ -16,6 +16,8 @@ from tests.support.story import LINDA, NATASHA, Story
 from .site import visiting
 from .walk import press, sign_in, submit, unfold
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["with JavaScript", "without JavaScript"])
 def page(request: pytest.FixtureRequest, chromium: Browser, story: Story) -> Iterator[Page]:
@@ -60,7 +62,7 @@ def test_rita_corrects_an_address_and_sends_the_reminder(page: Page, story: Stor
     story.relay.behave(refuse={NATASHA: "550 5.1.1 no such user"})
     play(story, Story.ask)
     arrive(page, story)
-    expect(page.locator(".cases .badge")).to_have_text("An address could not be reached")
+    expect(page.locator(".cases .badge")).to_have_text("An address couldn’t be reached")
     page.get_by_role("link", name="Linda Marsh and Natasha Orlova").click()
     unfold(page)
     page.locator("main [name=email]").fill("natasha@orlova.test")

@@ -13,6 +13,8 @@ from tests.support.story import Story
 from .site import PHONE, visiting
 from .walk import walk
 
+pytestmark = pytest.mark.slow
+
 GRAVE = ("serious", "critical")
 
 CONTROLS = """() => [...document.querySelectorAll('a[href], button, summary, input, select, textarea')]
@@ -43,7 +45,7 @@ def test_axe_finds_nothing_serious_on_any_page_in_light_or_dark(page: Page, stor
         # What the policy of the pages forbids to scripts of theirs, the driver of the browser may do.
         page.evaluate(AXE_SCRIPT)
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             result = page.evaluate("axe.run({resultTypes: ['violations']})")
             assert result["passes"]
             if grave := [_in_short(one) for one in result["violations"] if one["impact"] in GRAVE]:

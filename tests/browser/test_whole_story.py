@@ -13,6 +13,8 @@ from tests.support.story import LINDA, NATASHA, RITA, Story
 from .site import visiting
 from .walk import fill, press
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["with JavaScript", "without JavaScript"])
 def page(request: pytest.FixtureRequest, chromium: Browser, story: Story) -> Iterator[Page]:
@@ -28,9 +30,9 @@ def test_rita_introduces_linda_and_natasha_from_the_form_to_the_referral(page: P
     page.goto("/")
     fill(page)
     page.get_by_role("button", name="Preview").click()
-    headline(page, "This is what we will send.")
-    page.get_by_role("button", name="Looks right, go on").click()
-    headline(page, "Nearly there: look into your inbox.")
+    headline(page, "This is what we’ll send.")
+    page.get_by_role("button", name="Looks good, continue").click()
+    headline(page, "Nearly there: check your inbox.")
     assert story.mails(LINDA) == []
     story.sweep()
 
@@ -42,9 +44,9 @@ def test_rita_introduces_linda_and_natasha_from_the_form_to_the_referral(page: P
 
     page.goto(story.link(LINDA, "/a/"))
     headline(page, "Rita Quill would like to introduce you to Natasha Orlova.")
-    page.get_by_text("Add a phone number, or a line of your own").click()
+    page.get_by_text("Add a phone number or a note").click()
     page.get_by_label("Phone number").fill("+44 20 7946 0958")
-    page.get_by_label("Yes, I am looking now").check()
+    page.get_by_label("Yes, I’m looking now").check()
     page.get_by_role("button", name="Yes, introduce us").click()
     headline(page, "You said yes. Thank you, Linda Marsh.")
     assert story.consent(LINDA).state is ConsentState.YES
@@ -56,8 +58,8 @@ def test_rita_introduces_linda_and_natasha_from_the_form_to_the_referral(page: P
 
     page.goto(story.link(NATASHA, "/a/"))
     page.get_by_role("button", name="No, thank you").click()
-    headline(page, "You said no, and that is fine.")
-    page.get_by_text("Change my answer, or what I share").click()
+    headline(page, "You said no, and that’s fine.")
+    page.get_by_text("Change my answer or what I share").click()
     page.get_by_role("button", name="Yes, introduce us").click()
     headline(page, "You said yes. Thank you, Natasha Orlova.")
     assert "introduction" not in story.kinds(LINDA)
@@ -67,8 +69,8 @@ def test_rita_introduces_linda_and_natasha_from_the_form_to_the_referral(page: P
     assert introduced["To"].count("@") == 2
     story.sweep(days=3)
     page.goto(story.link(NATASHA, "/f/"))
-    page.get_by_role("button", name="Yes, we are in touch").click()
-    headline(page, "Good to hear: you and Linda Marsh are in touch.")
+    page.get_by_role("button", name="Yes, we’re in touch").click()
+    headline(page, "Good to hear that you and Linda Marsh are in touch.")
     page.goto(story.link(RITA, "/r/"))
     headline(page, "Linda Marsh and Natasha Orlova are in touch.")
     assert story.introduction().state is State.CONFIRMED
@@ -79,9 +81,9 @@ def test_a_wish_is_found_below_the_answer_and_recorded(page: Page, story: Story)
     story.app.config["WTF_CSRF_ENABLED"] = False
     story.ask()
     page.goto(story.link(LINDA, "/a/"))
-    page.get_by_text("Other wishes").click()
+    page.get_by_text("Other options").click()
     page.get_by_role("button", name="Never contact me again").click()
-    headline(page, "We will not write to you again.")
+    headline(page, "We won’t write to you again.")
     assert story.consent(LINDA).state is ConsentState.NO
 
 
@@ -89,9 +91,9 @@ def test_the_link_below_every_mail_leads_to_the_same_wishes(page: Page, story: S
     story.app.config["WTF_CSRF_ENABLED"] = False
     story.ask()
     page.goto(story.link(NATASHA, "/never/"))
-    headline(page, "What do you wish?")
-    page.get_by_role("button", name="Nothing from Rita Quill again").click()
-    headline(page, "We will not write to you for Rita Quill again.")
+    headline(page, "What would you like us to do?")
+    page.get_by_role("button", name="No more from Rita Quill").click()
+    headline(page, "We won’t write to you for Rita Quill again.")
     assert story.consent(NATASHA).state is ConsentState.NO
 
 
@@ -99,9 +101,9 @@ def test_who_has_no_time_now_chooses_when_to_be_asked_again(page: Page, story: S
     story.app.config["WTF_CSRF_ENABLED"] = False
     story.ask()
     page.goto(story.link(LINDA, "/a/"))
-    page.get_by_text("Other wishes").click()
+    page.get_by_text("Other options").click()
     page.get_by_role("button", name="Ask me again on Thursday, 5 March 2026").click()
-    expect(page.get_by_role("status")).to_contain_text("We write to you again on Thursday, 5 March 2026")
+    expect(page.get_by_role("status")).to_contain_text("We’ll write to you again on Thursday, 5 March 2026")
     story.sweep(days=4)
     assert story.kinds(LINDA) == ["ask", "reminder"]
 
@@ -112,10 +114,10 @@ def test_a_slip_in_a_detail_comes_back_with_what_was_typed_and_names_the_field(
     story.app.config["WTF_CSRF_ENABLED"] = False
     story.ask()
     page.goto(story.link(LINDA, "/a/"))
-    page.get_by_text("Add a phone number, or a line of your own").click()
+    page.get_by_text("Add a phone number or a note").click()
     page.get_by_label("Phone number").fill("ask Rita")
     press(page, "answer", "yes")
-    expect(page.get_by_role("alert")).to_contain_text("One thing to look at")
+    expect(page.get_by_role("alert")).to_contain_text("One thing to check")
     phone = page.get_by_label("Phone number")
     expect(phone).to_be_visible()
     expect(phone).to_have_value("ask Rita")

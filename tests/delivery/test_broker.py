@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,15 @@ import pytest
 from service import create_app
 from service.delivery.broker import SILENCE, Nudger
 from service.lifecycle import ConsentState, MailKind
-from service.settings.table import Settings, load
+from service.settings.environment import load
+from service.settings.table import Settings
 from tests.support.people import Browser, Mailboxes
-from tests.support.processes import Broker, Processes, environ, eventually
+from tests.support.processes import PATIENCE, Broker, Processes, environ, eventually
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
 
 FIRST_CLICK = 2.0
 """Seconds that the first click after the broker went away may take (the issue)."""
-AT_ONCE = 20.0
-"""Seconds in which what happens by itself has happened, even on a machine that is busy."""
 Ruin = Callable[[Broker], None]
 
 both_ways = pytest.mark.parametrize("ruin", [Broker.kill, Broker.freeze], ids=["stopped", "frozen"])
@@ -50,7 +50,7 @@ class Doorbell(Nudger):
             self.tried += 1
             return publish(*args, **kwargs)  # type: ignore[arg-type]
 
-        self._celery.send_task = counted
+        self._celery.send_task = counted  # type: ignore[method-assign, assignment]
 
     def is_silent(self) -> bool:
         return self.seconds < self._quiet_until
@@ -180,11 +180,11 @@ class Town:
         assert answered.status == 303
 
     def link(self, who: str, path: str) -> str:
-        return eventually(lambda: self.boxes.link(who, path), AT_ONCE, f"a link {path} for {who}")
+        return eventually(lambda: self.boxes.link(who, path), PATIENCE, f"a link {path} for {who}")
 
     def wait_until_introduced(self) -> None:
         for who in (LINDA, NATASHA, RITA):
-            eventually(lambda who=who: self.boxes.of(who, MailKind.INTRODUCTION), AT_ONCE, f"{who}'s copy")
+            eventually(partial(self.boxes.of, who, MailKind.INTRODUCTION), PATIENCE, f"{who}'s copy")
 
 
 @contextmanager

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import pytest
+import trustme
 from sqlalchemy import select
 
 from service.delivery import deliver as delivery
 from service.lifecycle import MailKind, State
+from service.mail.compose import compose
 from service.store import outbox
 from service.store.models import Event, Installation, MailState, OutboxMail
 from service.store.outbox import claim
-from tests.support.smtp_server import DROP, TAKE_AND_DROP, TAKE_AND_HANG, FaultySmtp
+from service.sweep import tick_due
+from tests.support.smtp_server import DROP, TAKE_AND_DROP, TAKE_AND_HANG, Fault, FaultySmtp, server_context
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
+
+pytestmark = pytest.mark.both_databases
 
 LATER = {"hours": 3}
 
@@ -46,14 +51,16 @@ def delivered(story: Story, to: str) -> int:
     ],
     ids=lambda script: f"{next(iter(script))} {next(iter(script.values()))}",
 )
-def test_a_passing_trouble_is_tried_again_and_delivered_once(story: Story, script: dict[str, object]) -> None:
+def test_a_passing_trouble_is_tried_again_and_delivered_once(
+    story: Story, script: dict[str, str | Fault]
+) -> None:
     agree(story)
-    story.relay.behave(**script)  # type: ignore[arg-type]
+    story.relay.behave(script)
     story.sweep(minutes=10)
     row = introduction(story, LINDA)
     assert (row.state, row.attempts, delivered(story, LINDA)) == (MailState.RETRY, 1, 0)
     assert row.due_at > story.clock()
-    story.relay.behave(**dict.fromkeys(script))
+    story.relay.behave(dict.fromkeys(script))
     story.sweep(minutes=2)
     assert introduction(story, LINDA).state is MailState.SENT
     assert [delivered(story, who) for who in (LINDA, NATASHA, RITA)] == [1, 1, 1]
@@ -63,11 +70,11 @@ def test_a_passing_trouble_is_tried_again_and_delivered_once(story: Story, scrip
 @pytest.mark.parametrize("stage", ["rcpt", "data", "dot"])
 def test_a_refusal_for_good_is_never_tried_again(story: Story, stage: str) -> None:
     agree(story)
-    story.relay.behave(**{stage: "554 5.7.1 no"})
+    story.relay.behave({stage: "554 5.7.1 no"})
     story.sweep(minutes=10)
     assert introduction(story, LINDA).state is MailState.FAILED
     assert introduction(story, LINDA).reply == "554 5.7.1 no"
-    story.relay.behave(**{stage: None})
+    story.relay.behave({stage: None})
     story.sweep(**LATER)
     assert delivered(story, LINDA) == delivered(story, NATASHA) == 0
     assert story.ledger() == [("lead", "undeliverable")]
@@ -97,7 +104,7 @@ def test_trouble_with_the_relay_pauses_it_and_burns_nobodys_attempts(
     story: Story, script: dict[str, str]
 ) -> None:
     agree(story)
-    story.relay.behave(**script)
+    story.relay.behave(script)
     story.sweep(minutes=10)
     for row in story.outbox(MailKind.INTRODUCTION):
         assert (row.state, row.attempts, row.lease) in {
@@ -112,7 +119,7 @@ def test_trouble_with_the_relay_pauses_it_and_burns_nobodys_attempts(
     connections = story.relay.connections
     story.sweep(seconds=1)
     assert story.relay.connections == connections, "a paused relay is left alone"
-    story.relay.behave(**dict.fromkeys(script))
+    story.relay.behave(dict.fromkeys(script))
     story.sweep(minutes=2)
     assert story.introduction().state is State.INTRODUCED
     with story.db.reading() as session:
@@ -122,10 +129,6 @@ def test_trouble_with_the_relay_pauses_it_and_burns_nobodys_attempts(
 def test_a_certificate_that_does_not_fit_pauses_the_relay(
     environ: dict[str, str], clock: HandClock, monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
-    import trustme
-
-    from tests.support.smtp_server import server_context
-
     authority = trustme.CA()
     authority.cert_pem.write_to_path(f"{tmp_path}/ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", f"{tmp_path}/ca.pem")
@@ -219,11 +222,9 @@ def test_a_reply_to_the_dot_that_never_comes_is_unknown(story: Story) -> None:
 def test_a_sender_that_dies_before_the_fence_loses_and_doubles_nothing(story: Story) -> None:
     agree(story)
     story.clock.advance(minutes=10)
-    from service.sweep import tick_due
-
     tick_due(story.db, story.settings, story.clock)
-    with story.db.transaction() as session:
-        assert claim(session, story.settings, story.clock())
+    with story.writing() as context:
+        assert claim(context)
     story.sweep(seconds=1)
     # Only the one mail that it had taken waits for its lease.
     assert (delivered(story, LINDA), delivered(story, NATASHA)) == (0, 1)
@@ -253,7 +254,7 @@ def test_a_mail_that_cannot_be_rendered_does_not_hold_up_the_others(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     story.request()
-    real = delivery.compose
+    real = compose
 
     def broken_for_linda(mail: OutboxMail, *more: object) -> bytes:
         if mail.recipient == LINDA:

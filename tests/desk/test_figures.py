@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from service.delivery.outcomes import LockedMail
-from service.desk.figures import Figures, Span, Step, Tally, Unit, figures
+from service.desk.figures import DateRange, Figures, Step, Tally, Unit, figures
 from service.lifecycle import MailKind
 from tests.support import season
 from tests.support.season import PRIVATE
@@ -20,9 +20,11 @@ TODAY = date(2026, 12, 31)
 DAY, HOUR, MINUTE = 86400, 3600, 60
 
 
-def told(story: Story, requester: str | None = RITA, span: Span | None = None, zone: str = "UTC") -> Figures:
+def told(
+    story: Story, requester: str | None = RITA, span: DateRange | None = None, zone: str = "UTC"
+) -> Figures:
     with story.db.reading() as session:
-        return figures(session, ZoneInfo(zone), span or Span(), requester, TODAY)
+        return figures(session, ZoneInfo(zone), span or DateRange(), requester, TODAY)
 
 
 def whole_season(story: Story) -> None:
@@ -41,7 +43,7 @@ def whole_season(story: Story) -> None:
 
 def test_a_season_is_counted_as_by_hand(story: Story) -> None:
     whole_season(story)
-    shown = told(story, span=Span(date(2026, 1, 1)))
+    shown = told(story, span=DateRange(date(2026, 1, 1)))
     assert shown.tally == Tally(referrals=3, leads=7)
     assert shown.tally.share == pytest.approx(0.3)
     assert shown.unit is Unit.MONTH
@@ -61,13 +63,13 @@ def test_the_funnel_counts_how_far_each_case_came(story: Story) -> None:
 
 def test_a_requester_reads_four_reasons_and_an_operator_the_precise_ones(story: Story) -> None:
     whole_season(story)
-    assert told(story).whys == {
+    assert told(story).reasons == {
         "did-not-come-about": 4,
         "undelivered": 1,
         "handoff-unconfirmed": 1,
         "withdrawn": 1,
     }
-    assert told(story, requester=None).whys == {
+    assert told(story, requester=None).reasons == {
         "no-answer": 2,
         "declined": 1,
         "undeliverable": 2,
@@ -117,11 +119,11 @@ def test_when_the_second_yes_came_is_not_told_of_one_or_two_introductions(story:
 
 def test_a_late_confirmation_turns_the_lead_into_a_referral_of_its_own_day(story: Story) -> None:
     season.unconfirmed(story)
-    assert [(line.outcome, line.why) for line in told(story).lines] == [("lead", "handoff-unconfirmed")]
+    assert [(line.outcome, line.reason) for line in told(story).entries] == [("lead", "handoff-unconfirmed")]
     story.sweep(days=30)
     season.confirm(story)
-    (line,) = told(story).lines
-    assert (line.outcome, line.why, line.day) == ("referral", "", date(2026, 4, 25))
+    (line,) = told(story).entries
+    assert (line.outcome, line.reason, line.day) == ("referral", "", date(2026, 4, 25))
     assert told(story).funnel[Step.CONFIRMED] == 1
 
 
@@ -129,7 +131,7 @@ def test_an_open_case_is_in_no_figure(story: Story) -> None:
     story.introduce()
     story.request(b_email="other@interiors.test")
     shown = told(story)
-    assert (shown.lines, shown.tally, shown.whys) == ([], Tally(0, 0), {})
+    assert (shown.entries, shown.tally, shown.reasons) == ([], Tally(0, 0), {})
     assert shown.tally.share is None
     assert set(shown.funnel.values()) == {0}
     assert [taken.seconds for taken in shown.durations] == [None, None, None]
@@ -139,10 +141,10 @@ def test_each_requester_sees_their_own_cases_and_the_operator_all(story: Story) 
     season.silence(story)
     story.ask(requester_name="Oskar Wend", requester_email="Oskar@wend.test")
     story.sweep(days=7)
-    assert [line.requester for line in told(story).lines] == ["Rita Quill"]
-    assert [line.requester for line in told(story, "oskar@wend.test").lines] == ["Oskar Wend"]
-    assert [line.requester for line in told(story, None).lines] == ["Oskar Wend", "Rita Quill"]
-    assert told(story, "").lines == []
+    assert [line.requester for line in told(story).entries] == ["Rita Quill"]
+    assert [line.requester for line in told(story, "oskar@wend.test").entries] == ["Oskar Wend"]
+    assert [line.requester for line in told(story, None).entries] == ["Oskar Wend", "Rita Quill"]
+    assert told(story, "").entries == []
 
 
 # --- What a requester must not learn ------------------------------------------------------------------
@@ -150,8 +152,8 @@ def test_each_requester_sees_their_own_cases_and_the_operator_all(story: Story) 
 
 def secrets_of(shown: Figures) -> Any:
     """Everything of the figures but which case it is, and when it was asked."""
-    (line,) = shown.lines
-    return (shown.tally, shown.periods, shown.funnel, shown.whys, shown.durations, line.day, line.why)
+    (line,) = shown.entries
+    return (shown.tally, shown.periods, shown.funnel, shown.reasons, shown.durations, line.day, line.reason)
 
 
 def test_nothing_tells_a_no_from_silence_or_an_address_that_was_lost(
@@ -177,8 +179,8 @@ def test_a_case_closed_late_by_an_undone_hold_has_the_day_of_its_closing_moment(
     story = Story(environ, clock, relay)
     season.undone_in_the_hold(story)
     assert clock.now == datetime(2026, 3, 10, 0, 1, tzinfo=UTC)
-    assert [line.day for line in told(story).lines] == [date(2026, 3, 9)]
-    assert told(story, span=Span(date(2026, 3, 10))).lines == []
+    assert [line.day for line in told(story).entries] == [date(2026, 3, 9)]
+    assert told(story, span=DateRange(date(2026, 3, 10))).entries == []
     story.db.engine.dispose()
 
 
@@ -186,8 +188,8 @@ def test_two_yeses_that_were_withdrawn_in_the_hold_are_not_counted(story: Story)
     season.withdrawn(story)
     shown = told(story)
     assert shown.funnel[Step.BOTH_YES] == 0
-    assert shown.whys == {"withdrawn": 1}
-    assert shown.lines[0].day == date(2026, 3, 3)
+    assert shown.reasons == {"withdrawn": 1}
+    assert shown.entries[0].day == date(2026, 3, 3)
 
 
 def test_a_withdrawal_as_one_of_the_two_is_withdrawn_whatever_the_other_said(story: Story) -> None:
@@ -197,20 +199,20 @@ def test_a_withdrawal_as_one_of_the_two_is_withdrawn_whatever_the_other_said(sto
             story.answer(NATASHA, other)
         story.post(story.link(RITA, "/r/"), action="withdraw")
         story.sweep(days=7)
-    assert told(story).whys == {"withdrawn": 3}
+    assert told(story).reasons == {"withdrawn": 3}
     assert told(story).funnel == {Step.ASKED: 3, Step.BOTH_YES: 0, Step.INTRODUCED: 0, Step.CONFIRMED: 0}
 
 
 def test_an_introduction_that_came_back_later_is_undelivered(story: Story) -> None:
     story.introduce()
     (mail,) = story.outbox(MailKind.INTRODUCTION, NATASHA)
-    with story.db.transaction() as session:
-        row = LockedMail.of(session, story.settings, mail.introduction_id, mail.id, story.clock.now)
+    with story.writing() as context:
+        row = LockedMail.of(context, mail.introduction_id, mail.id)
         assert row is not None
         row.bounced("550 5.1.1 gone", hard=True)
     story.sweep(days=3)
     story.sweep(days=21)
-    assert told(story).whys == {"undelivered": 1}
+    assert told(story).reasons == {"undelivered": 1}
 
 
 # --- Time ---------------------------------------------------------------------------------------------
@@ -224,13 +226,13 @@ def test_a_month_ends_at_midnight_in_the_installation_s_zone(
     story = Story(environ, clock, relay)
     season.withdrawn(story)
     march, april = (
-        Span(date(2026, 3, 1), date(2026, 3, 31)),
-        Span(date(2026, 4, 1), date(2026, 4, 30)),
+        DateRange(date(2026, 3, 1), date(2026, 3, 31)),
+        DateRange(date(2026, 4, 1), date(2026, 4, 30)),
     )
     for zone, in_march in (("UTC", 1), ("America/New_York", 1), ("Europe/Berlin", 0)):
-        assert len(told(story, span=march, zone=zone).lines) == in_march
-        assert len(told(story, span=april, zone=zone).lines) == 1 - in_march
-    assert told(story, zone="Europe/Berlin").lines[0].day == date(2026, 4, 1)
+        assert len(told(story, span=march, zone=zone).entries) == in_march
+        assert len(told(story, span=april, zone=zone).entries) == 1 - in_march
+    assert told(story, zone="Europe/Berlin").entries[0].day == date(2026, 4, 1)
     story.db.engine.dispose()
 
 
@@ -241,9 +243,9 @@ def test_what_ended_at_midnight_belongs_to_the_day_that_begins(
     story = Story(environ, clock, relay)
     season.withdrawn(story)
     assert clock.now == datetime(2026, 4, 1, tzinfo=UTC)
-    march, april = Span(last=date(2026, 3, 31)), Span(first=date(2026, 4, 1))
+    march, april = DateRange(last=date(2026, 3, 31)), DateRange(first=date(2026, 4, 1))
     assert (told(story, span=march).tally.total, told(story, span=april).tally.total) == (0, 1)
-    assert told(story, span=april).lines[0].day == date(2026, 4, 1)
+    assert told(story, span=april).entries[0].day == date(2026, 4, 1)
     story.db.engine.dispose()
 
 
@@ -263,7 +265,7 @@ def test_columns_are_as_wide_as_the_span_is_long_and_cover_it_without_gaps(
     story: Story, first: date, last: date, unit: Unit, columns: int
 ) -> None:
     season.silence(story)
-    shown = told(story, span=Span(first, last))
+    shown = told(story, span=DateRange(first, last))
     assert (shown.unit, len(shown.periods)) == (unit, columns)
     assert (shown.periods[0].first, shown.periods[-1].last) == (first, last)
     for before, after in zip(shown.periods, shown.periods[1:], strict=False):
@@ -274,7 +276,7 @@ def test_columns_are_as_wide_as_the_span_is_long_and_cover_it_without_gaps(
 def test_days_to_come_have_no_columns(story: Story) -> None:
     season.silence(story)
     with story.db.reading() as session:
-        span = Span(date(2026, 3, 1), date(2026, 12, 31))
+        span = DateRange(date(2026, 3, 1), date(2026, 12, 31))
         shown = figures(session, ZoneInfo("UTC"), span, RITA, date(2026, 3, 10))
     assert shown.periods[-1].last == date(2026, 3, 10)
 

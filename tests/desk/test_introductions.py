@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from service.desk import overview
-from service.desk.overview import Show, Standing
+from service.desk.overview import Status, StatusFilter
 from service.lifecycle import ConsentState, MailKind, State
 from service.store.models import Event, Introduction, MailState
 from tests.inbound.test_bounces import bounce
@@ -69,7 +69,7 @@ def names(text: str) -> list[str]:
 
 def test_an_empty_desk_invites_to_the_first_request(desk: Story) -> None:
     text = page(enter(desk, OPERATOR), "/desk")
-    assert "You have not introduced anybody yet." in text
+    assert "You haven’t introduced anybody yet." in text
     assert "Search" not in text
 
 
@@ -100,7 +100,7 @@ def test_names_and_needs_are_searched_and_nothing_that_a_party_wrote(desk: Story
         ("%00x", 0),
     ):
         assert len(names(page(rita, f"/desk?q={words}".replace("100%", "100%25")))) == found, words
-    assert "No introduction is like that." in page(rita, "/desk?q=parquet")
+    assert "No introductions match." in page(rita, "/desk?q=parquet")
 
 
 @pytest.mark.parametrize("word", ["özlem", "ÖZLEM", "O\N{COMBINING DIAERESIS}zlem", "ημα", "čas"])
@@ -127,8 +127,8 @@ def test_a_long_list_has_pages(desk: Story) -> None:
             session.flush()
     with desk.db.reading() as session:
         # Only the rows are counted here: those made by hand have no parties.
-        found = overview.page(session, desk.settings, RITA, Show.ALL, desk.clock(), number=99)
-    assert (found.number, found.last, found.total, len(found.lines)) == (2, 2, overview.PER_PAGE + 1, 1)
+        found = overview.page(session, desk.settings, RITA, StatusFilter.ALL, desk.clock(), number=99)
+    assert (found.number, found.last, found.total, len(found.items)) == (2, 2, overview.PER_PAGE + 1, 1)
 
 
 def come_back(story: Story) -> None:
@@ -137,39 +137,39 @@ def come_back(story: Story) -> None:
     bounce(story, MailKind.INTRODUCTION, NATASHA)
 
 
-PLAYS: dict[str, tuple[Any, Standing, Show]] = {
-    "unverified": (lambda story: story.request(), Standing.UNVERIFIED, Show.OPEN),
-    "lapsed": (lambda story: (story.request(), story.sweep(days=9)), Standing.GONE, Show.NOTHING),
-    "asked": (lambda story: story.ask(), Standing.ASKED, Show.OPEN),
+PLAYS: dict[str, tuple[Any, Status, StatusFilter]] = {
+    "unverified": (lambda story: story.request(), Status.UNVERIFIED, StatusFilter.OPEN),
+    "lapsed": (lambda story: (story.request(), story.sweep(days=9)), Status.GONE, StatusFilter.NOTHING),
+    "asked": (lambda story: story.ask(), Status.ASKED, StatusFilter.OPEN),
     "unreached": (
         lambda story: (story.ask(), bounce(story, MailKind.ASK, NATASHA)),
-        Standing.UNREACHED,
-        Show.OPEN,
+        Status.UNREACHED,
+        StatusFilter.OPEN,
     ),
-    "declined": (lambda story: (story.ask(), story.answer(LINDA, "no")), Standing.ASKED, Show.OPEN),
-    "over": (lambda story: (story.ask(), story.sweep(days=8)), Standing.NOTHING, Show.NOTHING),
+    "declined": (lambda story: (story.ask(), story.answer(LINDA, "no")), Status.ASKED, StatusFilter.OPEN),
+    "over": (lambda story: (story.ask(), story.sweep(days=8)), Status.NOTHING, StatusFilter.NOTHING),
     "withdrawn": (
         lambda story: (story.ask(), story.post(story.link(RITA, "/r/"), action="withdraw")),
-        Standing.WITHDRAWN,
-        Show.NOTHING,
+        Status.WITHDRAWN,
+        StatusFilter.NOTHING,
     ),
     "withdrawn by a party": (
         lambda story: (story.ask(**ONE_OF_THEM), story.post(story.link(RITA, "/r/"), action="withdraw")),
-        Standing.WITHDRAWN,
-        Show.NOTHING,
+        Status.WITHDRAWN,
+        StatusFilter.NOTHING,
     ),
-    "introduced": (lambda story: story.introduce(), Standing.INTRODUCED, Show.INTRODUCED),
+    "introduced": (lambda story: story.introduce(), Status.INTRODUCED, StatusFilter.INTRODUCED),
     "unconfirmed": (
         lambda story: (story.introduce(), story.sweep(days=4), story.sweep(days=40)),
-        Standing.UNCONFIRMED,
-        Show.INTRODUCED,
+        Status.UNCONFIRMED,
+        StatusFilter.INTRODUCED,
     ),
-    "undelivered": (lambda story: season.undelivered(story), Standing.UNDELIVERED, Show.NOTHING),
-    "came back": (lambda story: come_back(story), Standing.INTRODUCED, Show.INTRODUCED),
+    "undelivered": (season.undelivered, Status.UNDELIVERED, StatusFilter.NOTHING),
+    "came back": (come_back, Status.INTRODUCED, StatusFilter.INTRODUCED),
     "came back, and over": (
         lambda story: (come_back(story), story.sweep(days=4), story.sweep(days=40)),
-        Standing.UNDELIVERED,
-        Show.NOTHING,
+        Status.UNDELIVERED,
+        StatusFilter.NOTHING,
     ),
     "confirmed": (
         lambda story: (
@@ -177,8 +177,8 @@ PLAYS: dict[str, tuple[Any, Standing, Show]] = {
             story.sweep(days=4),
             story.post(story.link(LINDA, "/f/"), answer="yes"),
         ),
-        Standing.CONFIRMED,
-        Show.REFERRALS,
+        Status.CONFIRMED,
+        StatusFilter.REFERRALS,
     ),
 }
 
@@ -190,14 +190,13 @@ def test_each_introduction_is_shown_by_exactly_one_filter(desk: Story, moment: s
     with desk.db.reading() as session:
         found = {
             show: [
-                line.standing
-                for line in overview.page(session, desk.settings, RITA, show, desk.clock()).lines
+                line.status for line in overview.page(session, desk.settings, RITA, show, desk.clock()).items
             ]
-            for show in Show
+            for show in StatusFilter
         }
     # Those that could not be reached are a part of those that are open.
-    shows = {shown, Show.ALL} | ({Show.UNREACHED} if stands is Standing.UNREACHED else set())
-    assert found == {show: [stands] if show in shows else [] for show in Show}
+    shows = {shown, StatusFilter.ALL} | ({StatusFilter.UNREACHED} if stands is Status.UNREACHED else set())
+    assert found == {show: [stands] if show in shows else [] for show in StatusFilter}
 
 
 def test_the_list_says_where_an_address_could_not_be_reached_until_it_is_corrected(desk: Story) -> None:
@@ -205,7 +204,7 @@ def test_the_list_says_where_an_address_could_not_be_reached_until_it_is_correct
     rita = enter(desk)
     assert badge(rita) == "Asked"
     bounce(desk, MailKind.ASK, NATASHA)
-    assert badge(rita) == "An address could not be reached"
+    assert badge(rita) == "An address couldn’t be reached"
     assert names(page(rita, "/desk?show=unreached")) == ["Linda Marsh and Natasha Orlova"]
     press(rita, "correct", side="b", email=NEW)
     assert badge(rita) == "Asked"
@@ -244,7 +243,7 @@ def test_what_is_late_is_said_to_be(desk: Story) -> None:
     for path in ("/desk", "/desk/introductions/1", desk.link(RITA, "/r/")):
         assert late in page(rita, path)
         assert "ettled by Monday" not in page(rita, path).replace(late, "")
-        assert "it is settled" not in page(rita, path)
+        assert "It will be settled" not in page(rita, path)
 
 
 def test_a_question_that_is_late_is_said_to_be(desk: Story) -> None:
@@ -252,7 +251,7 @@ def test_a_question_that_is_late_is_said_to_be(desk: Story) -> None:
     rita = enter(desk)
     desk.clock.advance(days=4)
     for path in ("/desk", "/desk/introductions/1"):
-        assert "we should have asked both whether they are in touch" in page(rita, path)
+        assert "we should have asked both whether they’re in touch" in page(rita, path)
 
 
 def test_a_lead_that_nobody_confirmed_is_one_everywhere(desk: Story) -> None:
@@ -262,16 +261,16 @@ def test_a_lead_that_nobody_confirmed_is_one_everywhere(desk: Story) -> None:
     assert "Not confirmed" in page(rita, "/desk/ledger")
     for path in ("/desk/introductions/1", desk.link(RITA, "/r/")):
         assert "nobody confirmed it in time, so this is a lead" in page(rita, path)
-        assert "We ask once" not in page(rita, path)
+        assert "We’ll ask once" not in page(rita, path)
 
 
 @pytest.mark.parametrize("ending", ["undelivered", "came back, and over"])
 def test_what_could_not_be_delivered_is_called_so_everywhere(desk: Story, ending: str) -> None:
     PLAYS[ending][0](desk)
     rita = enter(desk)
-    assert badge(rita) == "Could not be delivered"
-    assert "Could not be delivered" in page(rita, "/desk/ledger")
-    assert "Natasha Orlova could not be reached by our mail." in page(rita)
+    assert badge(rita) == "Couldn’t be delivered"
+    assert "Couldn’t be delivered" in page(rita, "/desk/ledger")
+    assert "Our email couldn’t reach Natasha Orlova." in page(rita)
 
 
 # --- Who may look ---------------------------------------------------------------------------------
@@ -364,7 +363,7 @@ def test_a_button_without_its_proof_changes_nothing_and_says_so(desk: Story) -> 
     desk.app.config["WTF_CSRF_ENABLED"] = True
     answer = rita.post("/desk/introductions/1", data={"action": "withdraw"})
     assert answer.status_code == 400
-    assert "Nothing was changed." in answer.get_data(as_text=True)
+    assert "Nothing has changed." in answer.get_data(as_text=True)
     assert 'href="/desk/introductions/1"' in answer.get_data(as_text=True)
     proof = re.search(r'name="csrf_token" value="([^"]+)"', page(rita))
     assert proof
@@ -380,7 +379,7 @@ def test_a_request_can_be_confirmed_and_taken_back_at_the_desk(desk: Story) -> N
     desk.request()
     rita = enter(desk)
     path = "/desk/introductions/2"
-    assert "Lapses on" in page(rita, "/desk")
+    assert "Expires on" in page(rita, "/desk")
     assert rita.post(path, data={"action": "verify"}).status_code == 303
     desk.sweep()
     assert desk.kinds(LINDA) == ["ask"]
@@ -394,13 +393,13 @@ def test_an_address_is_corrected_at_the_desk(desk: Story) -> None:
     desk.ask()
     bounce(desk, MailKind.ASK, NATASHA)
     rita = enter(desk)
-    assert "Natasha Orlova could not be reached." in page(rita)
+    assert "We couldn’t reach Natasha Orlova." in page(rita)
     assert press(rita, "correct", side="b", email="no address") == 422
     assert press(rita, "correct", side="b", email=LINDA) == 422
     assert press(rita, "correct", side="b", email=NEW) == 303
     desk.sweep()
     assert desk.kinds(NEW) == ["ask"]
-    assert "You corrected the address of Natasha Orlova." in page(rita)
+    assert "You corrected the address for Natasha Orlova." in page(rita)
     assert f'value="{NEW}"' in page(rita, "/?copy=1")
 
 
@@ -409,9 +408,9 @@ def test_the_reminder_leaves_now_and_once(desk: Story) -> None:
     desk.answer(LINDA, "yes")
     rita = enter(desk)
     desk.sweep(hours=2)
-    assert "Whoever has not answered is reminded once." in page(rita)
+    assert "Anyone who hasn’t answered gets one reminder." in page(rita)
     assert press(rita, "remind") == 303
-    assert "Whoever has not answered" not in page(rita)
+    assert "Anyone who hasn’t answered" not in page(rita)
     # A second click finds it done.
     assert press(rita, "remind") == 303
     desk.sweep()
@@ -454,27 +453,27 @@ def test_no_reminder_leaves_that_was_not_allowed_and_none_while_a_no_stands(desk
 def test_the_timeline_and_the_marks_tell_more_once_they_are_introduced(desk: Story) -> None:
     desk.ask()
     rita = enter(desk)
-    assert page(rita).count("Told once they are introduced") == 2
+    assert page(rita).count("Shown once they’re introduced") == 2
     assert evidence(rita) == {}
     desk.answer(LINDA, "yes", looking="yes")
     desk.answer(NATASHA, "yes")
-    assert page(rita).count("Told once they are introduced") == 2
+    assert page(rita).count("Shown once they’re introduced") == 2
     assert evidence(rita) == {}
     desk.sweep(minutes=11)
     assert "The introduction reached both." in page(rita)
-    assert "Told once they are introduced" not in page(rita)
+    assert "Shown once they’re introduced" not in page(rita)
     assert page(rita).count('<span class="borne">Yes</span>') == 5
     assert evidence(rita) == {
-        "Actively sought": "Linda Marsh said so on the answer page.",
-        "Introduced": "The introduction was accepted for both by Monday, 2 March 2026, 09:11 UTC.",
-        "Both expect it": "Both had said yes when the introduction left.",
+        "Actively sought": "Linda Marsh said so when answering.",
+        "Introduced": "Both copies were accepted for delivery by Monday, 2 March 2026, 09:11 UTC.",
+        "Both expect it": "Both had said yes before the introduction was sent.",
     }
-    assert "we ask both whether they are in touch" in page(rita)
+    assert "we’ll ask both whether they’re in touch" in page(rita)
     desk.sweep(days=4)
-    assert "We asked both whether they are in touch." in page(rita)
-    assert "A later one counts as well." in page(rita, "/desk")
+    assert "We asked both whether they’re in touch." in page(rita)
+    assert "A later one still counts." in page(rita, "/desk")
     desk.sweep(days=40)
-    assert "it is a lead for now" in page(rita)
+    assert "it’s a lead for now" in page(rita)
     desk.post(desk.link(LINDA, "/f/"), answer="yes")
     assert "Confirmed: a referral" in page(rita)
 
@@ -501,8 +500,8 @@ def test_what_is_over_without_an_introduction_promises_to_tell_nothing_more(
 ) -> None:
     PLAYS[moment][0](desk)
     text = page(enter(desk))
-    assert text.count("Not told, as they were not introduced") == untold
-    assert text.count("Told once they are introduced") == (2 if moment == "asked" else 0)
+    assert text.count("Not shown, as they weren’t introduced") == untold
+    assert text.count("Shown once they’re introduced") == (2 if moment == "asked" else 0)
     assert ("Both had said yes" in text) == (moment == "undelivered")
 
 
@@ -530,8 +529,8 @@ def test_a_copy_of_an_open_introduction_says_that_one_of_the_two_must_be_somebod
 ) -> None:
     play, stands, _ = PLAYS[moment]
     play(desk)
-    is_open = stands in (Standing.ASKED, Standing.UNREACHED) or moment == "withdrawn by a party"
-    hint = "You are asking these two already."
+    is_open = stands in (Status.ASKED, Status.UNREACHED) or moment == "withdrawn by a party"
+    hint = "You’re already asking these two."
     rita = enter(desk) if moment not in ("unverified", "lapsed") else desk.client
     assert (hint in page(rita, "/?copy=1")) == is_open
     assert hint not in page(rita, "/")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
 
 import pytest
-from flask import render_template
+from flask import Flask, render_template
 from flask.testing import FlaskClient
 from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import IntegrityError
@@ -18,13 +17,15 @@ from werkzeug.test import TestResponse
 from service.delivery.deliver import NotRetriable, retry_by_hand
 from service.desk.sign_in import ask_for_link as ask_for_link_to
 from service.inbound import store as entry
-from service.inbound.handling import Effect
-from service.introductions import quotas as limits
+from service.inbound.effects import Effect
+from service.inbound.store import Delivery, Way
 from service.lifecycle import MailKind
+from service.store.context import writing
 from service.store.db import Database
 from service.store.models import InboundMail, MailState, OutboxMail, SignIn
 from service.store.outbox import DELIVER
-from service.views.site.visitors import local, operators_only, signed_in, visitor
+from service.store.suppressions import suppress
+from service.views.site.auth import current_user, operator_required, safe_next, sign_in_required
 from tests.conftest import rows
 from tests.support.desk import ask_for_link, sign_in_for_tests
 from tests.support.smtp_server import FaultySmtp
@@ -40,14 +41,15 @@ def environ(environ: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def story(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Iterator[Story]:
+def story(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Story:
     """A service with two pages behind the sign-in that say who is there, and one that is a whole page."""
-    story = Story(environ, clock, relay)
-    story.app.add_url_rule("/desk/page", "page", signed_in(lambda: render_template("error.html")))
-    story.app.add_url_rule("/desk/probe", "probe", signed_in(lambda: str(visitor())))
-    story.app.add_url_rule("/operator/probe", "operators", operators_only(lambda: str(visitor())))
-    yield story
-    story.db.engine.dispose()
+    return Story(environ, clock, relay, add_probes)
+
+
+def add_probes(app: Flask) -> None:
+    app.add_url_rule("/desk/page", "page", sign_in_required(lambda: render_template("error.html")))
+    app.add_url_rule("/desk/probe", "probe", sign_in_required(lambda: str(current_user())))
+    app.add_url_rule("/operator/probe", "operators", operator_required(lambda: str(current_user())))
 
 
 @pytest.fixture
@@ -111,8 +113,8 @@ def test_every_wish_for_a_link_is_written_and_told_to_the_broker(
     executed: list[str] = []
     db = Database(database_url, nudged.append)
     event.listen(db.engine, "before_cursor_execute", lambda *told: executed.append(told[2]))
-    with db.transaction() as session:
-        ask_for_link_to(session, desk.settings, who, "en", desk.clock())
+    with writing(db, desk.settings, desk.clock()) as context:
+        ask_for_link_to(context, who, "en")
     db.engine.dispose()
     assert [list(nudges) for nudges in nudged] == [[DELIVER]]
     written = [" ".join(statement.split()[:3]) for statement in executed if statement.startswith("INSERT")]
@@ -158,8 +160,8 @@ def test_one_address_gets_a_few_links_in_an_hour_and_in_a_day_and_nobody_is_told
 
 
 def test_an_address_that_is_suppressed_for_everyone_gets_no_link(desk: Story) -> None:
-    with desk.db.transaction() as session:
-        limits.suppress(session, RITA, desk.clock())
+    with desk.writing() as context:
+        suppress(context, RITA)
     before = len(desk.mails(RITA))
     assert ask(desk, RITA).status_code == 303
     desk.sweep()
@@ -168,8 +170,8 @@ def test_an_address_that_is_suppressed_for_everyone_gets_no_link(desk: Story) ->
 
 
 def test_a_suppression_for_one_requester_keeps_no_link_from_anybody(desk: Story) -> None:
-    with desk.db.transaction() as session:
-        limits.suppress(session, RITA, desk.clock(), LINDA)
+    with desk.writing() as context:
+        suppress(context, RITA, LINDA)
     ask_for_link(desk.client, desk, RITA)
 
 
@@ -251,7 +253,7 @@ def _effects(story: Story, to: str) -> list[str]:
     )
     reply = f"From: {RITA}\nTo: {to}\nMessage-ID: <2@quill.test>\nSubject: Re: link\n\nstop\n"
     for sender, raw in (("", bounce), (RITA, reply)):
-        entry.receive(story.db, story.settings, raw.encode(), sender, to, "smtp", story.clock())
+        entry.receive(story.db, story.settings, Delivery(raw.encode(), sender, to, Way.LMTP), story.clock())
     entry.process_due(story.db, story.settings, story.clock)
     with story.db.reading() as session:
         return list(session.scalars(select(InboundMail.outcome).order_by(InboundMail.id)))
@@ -283,7 +285,7 @@ def test_a_link_works_once(desk: Story) -> None:
     assert desk.client.post(link).status_code == 303
     for response in (other.get(link), other.post(link)):
         assert response.status_code == 410
-        assert "This link was used before." in response.text
+        assert "This link has already been used." in response.text
         assert 'action="/desk/sign-in"' in response.text
     assert not is_in(other)
 
@@ -312,7 +314,7 @@ def test_a_link_works_for_a_quarter_of_an_hour(desk: Story) -> None:
     desk.clock.advance(seconds=1)
     for response in (desk.client.get(link), desk.client.post(link)):
         assert response.status_code == 410
-        assert "This link is too old." in response.text
+        assert "This link has expired." in response.text
         assert 'action="/desk/sign-in"' in response.text
     assert not is_in(desk.client)
 
@@ -323,7 +325,7 @@ def test_a_wrong_link_or_one_of_another_purpose_signs_nobody_in(desk: Story) -> 
     for path in wrong:
         for response in (desk.client.get(path), desk.client.post(path)):
             assert response.status_code == 404
-            assert "This link is not complete." in response.text
+            assert "This link is incomplete." in response.text
     assert not is_in(desk.client)
     assert desk.client.get("/r/" + link.removeprefix("/desk/in/")).status_code == 404
 
@@ -424,8 +426,7 @@ def test_somebody_who_is_no_operator_any_more_is_signed_out(
 ) -> None:
     sign_in_for_tests(desk.client, desk, OPERATOR)
     cookie = desk.client.get_cookie("session")
-    later = Story({**environ, "OPERATORS": ""}, clock, relay)
-    later.app.add_url_rule("/desk/probe", "probe", signed_in(lambda: "in"))
+    later = Story({**environ, "OPERATORS": ""}, clock, relay, add_probes)
     assert cookie
     later.client.set_cookie("session", cookie.value)
     assert not is_in(later.client)
@@ -457,7 +458,7 @@ def test_somebody_who_is_no_operator_any_more_is_signed_out(
     ],
 )
 def test_a_sign_in_leads_only_to_pages_behind_it(asked: str, goes: str) -> None:
-    assert local(asked) == goes
+    assert safe_next(asked) == goes
 
 
 def test_a_sign_in_leads_to_the_page_that_was_wanted(desk: Story) -> None:
@@ -502,7 +503,7 @@ def test_nobody_elsewhere_can_press_a_button_of_the_desk(desk: Story, path: str)
     before = rows(desk.db)
     response = olga.post(link if path == "the link" else path, data={"email": RITA})
     assert response.status_code == 400
-    assert "Please press the button once more" in response.text
+    assert "Please press the button again" in response.text
     assert rows(desk.db) == before
     assert OPERATOR in seen_by(olga)
 

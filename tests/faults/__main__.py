@@ -70,7 +70,7 @@ class Hand(threading.Thread):
                     return
                 self.kills[name.partition("-")[0]] += 1
                 self._strike(name, self._random.uniform(0.0, 1.0))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 (it is raised again where the run ends)
             self.error = error
 
     def _victims(self) -> Iterator[str]:

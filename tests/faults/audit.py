@@ -1,4 +1,4 @@
-"""After a run with faults: do the database and what the relay really took tell one story?"""
+"""Whether the database and what the relay really took tell one story, after a run with faults."""
 
 from __future__ import annotations
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import queue
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
+from typing import TypeVar
 
 from service.lifecycle import Role
 from tests.support.people import Browser, Mailboxes, Page
@@ -21,8 +22,9 @@ GIVE_UP = 60.0
 """Seconds after which somebody waits for a mail no longer."""
 
 Ready = Callable[[], bool]
-Script = Iterator[Ready]
-"""What somebody does: it goes on when what it yielded last is ready."""
+Answer = TypeVar("Answer")
+Script = Generator[Ready, None, Answer]
+"""What somebody does: it goes on when what it yielded last is ready, and answers at its end."""
 
 
 @dataclass
@@ -85,10 +87,13 @@ class Person:
 
     def go_on(self) -> bool:
         """Do what can be done now; False when there is nothing left to do."""
-        self.ready = next(self.script, None)  # type: ignore[assignment]
-        return self.ready is not None
+        try:
+            self.ready = next(self.script)
+        except StopIteration:
+            return False
+        return True
 
-    def _ask(self) -> Script:
+    def _ask(self) -> Script[None]:
         page = yield from self._press(lambda: self.browser.send_form(**self.case.form()))
         self._expect_redirect(page, "the form")
         if link := (yield from self._link("/r/")):
@@ -100,7 +105,7 @@ class Person:
         if page.status != 303:
             self.case.waits_for.append(f"{what} was answered with {page.status}: {page.text[-300:]!r}")
 
-    def _answer(self) -> Script:
+    def _answer(self) -> Script[None]:
         case = self.case
         link = yield from self._link("/a/")
         acts = case.actor is self.who
@@ -112,14 +117,14 @@ class Person:
         elif acts and case.plan == "referral":
             yield from self._confirm()
 
-    def _say(self, answer: str, link: str) -> Script:
+    def _say(self, answer: str, link: str) -> Script[None]:
         if answer == "yes":
             self.case.pressed[self.who] = time.monotonic()
         page = yield from self._press(lambda: self.browser.post(link, answer=answer))
         if page.status == 303:
             self.case.promised[self.who] = answer
 
-    def _undo(self, link: str) -> Script:
+    def _undo(self, link: str) -> Script[None]:
         """Take the yes back at once after the second one, or at the moment the introduction leaves."""
         yield within(GIVE_UP, self.case.both_were_told_yes)
         if self.case.plan == "undone late":
@@ -129,13 +134,13 @@ class Person:
         if page.status == 303 or (page.status == 410 and "replaced" in page.text):
             self.case.promised[self.who] = "undone"
 
-    def _confirm(self) -> Script:
+    def _confirm(self) -> Script[None]:
         yield within(GIVE_UP, self.case.both_were_told_yes)
         if link := (yield from self._link("/f/")):
             page = yield from self._press(lambda: self.browser.post(link, answer="yes"))
             self.case.confirmed = page.status == 303
 
-    def _link(self, path: str) -> Iterator[Ready]:
+    def _link(self, path: str) -> Script[str | None]:
         """Wait for a mail with such a link, and take the link. After a no, nobody waits for an ask."""
         address, case = self.case.address(self.who), self.case
         yield within(GIVE_UP, lambda: bool(self.town.boxes.link(address, path)) or case.said_no())
@@ -144,7 +149,7 @@ class Person:
             self.case.waits_for.append(f"{path} to {self.who}")
         return link
 
-    def _press(self, press: Callable[[], Page]) -> Iterator[Ready]:
+    def _press(self, press: Callable[[], Page]) -> Script[Page]:
         """Press a button, and press it again after a moment when nobody answers."""
         while not (page := press()).came:
             self.again += 1
@@ -212,7 +217,7 @@ class Crowd:
     def _carry_on(self, person: Person) -> None:
         try:
             goes_on = person.go_on()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is stands in the report)
             person.case.waits_for.append(repr(error))
             goes_on = False
         self._done.put((person, goes_on))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from .__main__ import Run, play
+
+pytestmark = pytest.mark.slow
 
 SHORT = Run(seed=7, introductions=36, at_once=10, answer_within=40, limit=210)
 

@@ -21,8 +21,8 @@ RIGHT = "natasha.orlova@interiors.test"
 
 @contextmanager
 def locked(story: Story, mail: OutboxMail) -> Iterator[LockedMail]:
-    with story.db.transaction() as session:
-        found = LockedMail.of(session, story.settings, mail.introduction_id, mail.id, story.clock())
+    with story.writing() as context:
+        found = LockedMail.of(context, mail.introduction_id, mail.id)
         assert found is not None
         yield found
 
@@ -30,7 +30,7 @@ def locked(story: Story, mail: OutboxMail) -> Iterator[LockedMail]:
 def bounce(story: Story, kind: MailKind, to: str, *, hard: bool = True) -> str:
     """The newest mail of a kind to an address comes back; answers with what came of it."""
     with locked(story, story.outbox(kind, to)[-1]) as mail:
-        return mail.bounced("550 5.1.1 no such user" if hard else "452 4.2.2 mailbox full", hard)
+        return mail.bounced("550 5.1.1 no such user" if hard else "452 4.2.2 mailbox full", hard=hard)
 
 
 def correct(story: Story, email: str) -> None:
@@ -121,12 +121,12 @@ def test_a_mail_that_never_left_cannot_come_back(story: Story) -> None:
 def test_a_full_mailbox_is_tried_three_times_more_and_then_given_up(story: Story) -> None:
     story.ask()
     asked_at = story.consent(NATASHA).asked_at
-    for time in (1, 2, 3):
+    for times in (1, 2, 3):
         assert bounce(story, MailKind.ASK, NATASHA, hard=False) == "again"
-        assert story.outbox(MailKind.ASK, NATASHA)[0].bounces == time
+        assert story.outbox(MailKind.ASK, NATASHA)[0].bounces == times
         assert story.consent(NATASHA).state is ConsentState.ASKED
         story.sweep(hours=1)
-        assert story.kinds(NATASHA) == ["ask"] * (1 + time)
+        assert story.kinds(NATASHA) == ["ask"] * (1 + times)
         assert len({mail["Message-ID"] for mail in story.mails(NATASHA)}) == 1
     assert story.consent(NATASHA).asked_at == asked_at
     assert bounce(story, MailKind.ASK, NATASHA, hard=False) == "lost"
@@ -264,7 +264,7 @@ def test_no_link_of_the_new_address_goes_to_the_one_that_was_corrected(story: St
     story.ask()
     story.relay.behave(refuse={NATASHA: "451 4.2.0 later"})
     with locked(story, story.outbox(MailKind.ASK, NATASHA)[0]) as mail:
-        assert send_link(mail.session, story.settings, mail.row, story.clock())
+        assert send_link(mail.context, mail.row)
     story.sweep()
     bounce(story, MailKind.ASK, NATASHA)
     correct(story, RIGHT)

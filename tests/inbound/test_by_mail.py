@@ -11,7 +11,7 @@ from email.utils import parseaddr
 
 import pytest
 
-from service.inbound.handling import Effect
+from service.inbound.effects import Effect
 from service.lifecycle import ConsentState, MailKind, State
 from service.store.models import Suppression
 from tests.support.inbound_mail import DOMAIN, Listening, inbox
@@ -42,14 +42,14 @@ def post(story: Story) -> Iterator[Post]:
 
 
 class Post:
-    """Brings mails to the listener by SMTP, as other people's servers do."""
+    """Bring mails to the listener by LMTP, as the mail server in front does."""
 
     def __init__(self, story: Story, listening: Listening) -> None:
         self.story, self._port, self._number = story, listening.settings.INBOUND_PORT, 0
 
     def bring(self, mail: EmailMessage, sender: str, to: str, times: int = 1) -> None:
         for _ in range(times):
-            with smtplib.SMTP("127.0.0.1", self._port, timeout=10) as server:
+            with smtplib.LMTP("127.0.0.1", self._port, timeout=10) as server:
                 server.sendmail(sender, [to], mail.as_bytes(policy=AS_IT_IS))
         self.story.sweep()
 
@@ -145,7 +145,7 @@ def test_the_words_of_the_mail_and_of_the_reply_are_kept_as_evidence(story: Stor
     assert "09:00" in words, "the moments are those of the mail"
     assert "[a link for Linda Marsh alone]" in words, "but a link that works is nothing to keep"
     assert "after you confirm" not in words
-    assert inbox(story.db)[-1].detail["said"] == "Yes, please."
+    assert inbox(story.db)[-1].detail["first_line"] == "Yes, please."
 
 
 def test_the_receipt_of_a_reply_takes_it_back_by_its_link(story: Story, post: Post) -> None:
@@ -362,7 +362,7 @@ def test_an_unsubscribe_is_honoured_for_good(story: Story, post: Post, how: str)
     assert story.kinds(LINDA) == ["ask"], "nothing more went there, not even a receipt"
     assert story.outbox(MailKind.INTRODUCTION) == []
     story.request(b_email="omar@bicycles.test")
-    assert "cannot be asked" in story.verify().get_data(as_text=True)
+    assert "can’t be asked" in story.verify().get_data(as_text=True)
 
 
 def test_a_late_reply_is_recorded_and_changes_nothing(story: Story, post: Post) -> None:
@@ -372,7 +372,7 @@ def test_a_late_reply_is_recorded_and_changes_nothing(story: Story, post: Post) 
     before = story.ledger()
     assert post.reply(LINDA, "Yes") == Effect.TOO_LATE
     assert (story.ledger(), said(story, LINDA)[0]) == (before, ConsentState.ASKED)
-    assert "not open any more" in text_of(story.mails(LINDA)[-1])
+    assert "no longer open" in text_of(story.mails(LINDA)[-1])
     assert post.reply(LINDA, "Hello?") == Effect.NOT_UNDERSTOOD
     assert story.kinds(LINDA) == ["ask", "unclear"], "told once, and no more"
 

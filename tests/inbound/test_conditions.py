@@ -7,9 +7,10 @@ from email.message import Message
 
 import pytest
 
-from service.inbound.reading.parsing import cleaned, field, leaves, parse, text_of
-from service.inbound.reading.quoting import Ours, Style, cut
-from service.inbound.reading.read import Word
+from service.inbound.reading.parsing import field, leaves, parse, text_of
+from service.inbound.reading.phrases import Intent
+from service.inbound.reading.quoting import QuotedSender, QuoteStyle, split_quote
+from service.inbound.reading.text import clean
 
 from .test_reading import EXPECTED, OURS, raw, reading
 
@@ -46,7 +47,9 @@ CONDITIONS = [
     "بشرط أن تتصل أولا",
     "بعد رمضان",
 ]
-SAID = [name for name, row in EXPECTED.items() if row.get("word") == "yes" and reading(raw(name)).to]
+SAID = [
+    name for name, row in EXPECTED.items() if row.get("intent") == "yes" and reading(raw(name)).addressed_to
+]
 """Those that are addressed to us alone, so that they would be an answer."""
 QUOTES = ("<blockquote", '<div id="appendonsend', '<div class="gmail_quote', '<div name="quote', "<hr")
 
@@ -55,20 +58,22 @@ def parts_of(name: str, kind: str) -> list[str]:
     return [text_of(part) for part in leaves(parse(raw(name))) if part.get_content_type() == kind]
 
 
-def written(name: str, kind: str, text: str) -> Word:
+def written(name: str, kind: str, text: str) -> Intent:
     """What the mail says if this is all of its text."""
     message: Message = parse(raw(name))
     head = {one: field(message, one) for one in ("From", "To", "Subject")}
     head["Content-Type"] = f"{kind}; charset=utf-8"
     lines = "\r\n".join(f"{one}: {value}" for one, value in head.items())
-    return reading(f"{lines}\r\n\r\n".encode() + text.encode()).word
+    return reading(f"{lines}\r\n\r\n".encode() + text.encode()).intent
 
 
 def places(lines: list[str]) -> Iterator[int]:
     """Wherever a person may write: above the quotation, and below it if it has an end."""
-    own, style, _ = cut([" ".join(line.split()) for line in lines], Ours(OURS, "rita quill via twoyes"))
+    own, style, _ = split_quote(
+        [" ".join(line.split()) for line in lines], QuotedSender(OURS, "rita quill via twoyes")
+    )
     yield from range(len(own) + 1)
-    if style in (None, Style.MARKS):
+    if style in (None, QuoteStyle.MARKS):
         yield len(lines)
 
 
@@ -77,12 +82,12 @@ def test_one_line_more_in_the_text_and_it_is_no_yes(name: str) -> None:
     lines = "\n\n".join(parts_of(name, "text/plain")).splitlines()
     if not lines:
         return
-    assert written(name, "text/plain", "\n".join(lines)) is Word.YES
+    assert written(name, "text/plain", "\n".join(lines)) is Intent.YES
     for at in places(lines):
         for condition in CONDITIONS:
             for more in ([condition], ["", condition, ""], ["-- ", condition], ["Linda Marsh", condition]):
                 text = "\n".join([*lines[:at], *more, *lines[at:]])
-                assert written(name, "text/plain", text) is not Word.YES, (at, more)
+                assert written(name, "text/plain", text) is not Intent.YES, (at, more)
 
 
 @pytest.mark.parametrize("name", SAID)
@@ -91,8 +96,8 @@ def test_one_line_more_on_the_page_and_it_is_no_yes(name: str) -> None:
     page = cleaned_page(pages[0]) if pages else ""
     if not page:
         return
-    assert written(name, "text/html", page) is Word.YES
-    said = reading(raw(name)).said.rstrip(".!")
+    assert written(name, "text/html", page) is Intent.YES
+    said = reading(raw(name)).first_line.rstrip(".!")
     begins = page.index(said)
     names_us = page.find("via TwoYes", begins)
     quoted = [page.find(quote, begins) for quote in QUOTES] + [page.rfind("<div", 0, names_us)]
@@ -102,9 +107,9 @@ def test_one_line_more_on_the_page_and_it_is_no_yes(name: str) -> None:
         for condition in CONDITIONS[at % 3 :: 3]:
             for more in (f"<div>{condition}</div>", f"<blockquote>{condition}</blockquote>"):
                 text = page[:at] + more + page[at:]
-                assert written(name, "text/html", text) is not Word.YES, (at, more)
+                assert written(name, "text/html", text) is not Intent.YES, (at, more)
 
 
 def cleaned_page(page: str) -> str:
     """Without the letters that nobody sees, and in plain ones."""
-    return "\n".join(cleaned(line) for line in page.splitlines())
+    return "\n".join(clean(line) for line in page.splitlines())

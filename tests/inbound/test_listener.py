@@ -50,14 +50,14 @@ def outage(story: Story) -> Iterator[None]:
 # --- A mail ---------------------------------------------------------------------------------------
 
 
-def test_an_answer_by_smtp_is_on_record_before_it_is_acknowledged(story: Story, here: Listening) -> None:
+def test_an_answer_by_lmtp_is_on_record_before_it_is_acknowledged(story: Story, here: Listening) -> None:
     address = asked(story)
     yes = mail("Yes", To=address)
-    with smtplib.SMTP("127.0.0.1", here.settings.INBOUND_PORT, timeout=10) as smtp:
-        smtp.sendmail(LINDA, [address], yes)
+    with smtplib.LMTP("127.0.0.1", here.settings.INBOUND_PORT, timeout=10) as client:
+        client.sendmail(LINDA, [address], yes)
         (row,) = inbox(story.db)
-        assert (row.raw, row.sender, row.way) == (yes, LINDA, "smtp")
-        smtp.sendmail(LINDA, [address], yes)
+        assert (row.raw, row.sender, row.way) == (yes, LINDA, "lmtp")
+        client.sendmail(LINDA, [address], yes)
     assert len(inbox(story.db)) == 1
     story.sweep()
     assert story.consent(LINDA).state is ConsentState.YES
@@ -66,7 +66,7 @@ def test_an_answer_by_smtp_is_on_record_before_it_is_acknowledged(story: Story, 
 def test_a_bounce_has_the_null_sender_and_dots_are_undoubled(story: Story, here: Listening) -> None:
     with here.dial() as line:
         line.hear()
-        line.say("EHLO client.test")
+        line.say("LHLO client.test")
         assert line.say("MAIL FROM:<> SIZE=100 BODY=8BITMIME").startswith("250")
         line.say(f"RCPT TO:<{POSTMASTER}>")
         line.say("DATA")
@@ -79,7 +79,7 @@ def test_a_bounce_has_the_null_sender_and_dots_are_undoubled(story: Story, here:
 def test_nothing_is_relayed_and_only_our_addresses_exist(story: Story, here: Listening) -> None:
     with here.dial() as line:
         line.hear()
-        line.say("EHLO client.test")
+        line.say("LHLO client.test")
         line.say(f"MAIL FROM:<{LINDA}>")
         for recipient in (LINDA, f"nobody@{DOMAIN}", f"intro+abc@{DOMAIN}", f"{LINDA}@{DOMAIN}", "x"):
             assert line.say(f"RCPT TO:<{recipient}>").startswith("55")
@@ -91,11 +91,10 @@ def test_nothing_is_relayed_and_only_our_addresses_exist(story: Story, here: Lis
     assert inbox(story.db) == []
 
 
-@pytest.mark.parametrize("protocol", ["smtp", "lmtp"])
-def test_postmaster_needs_no_domain(story: Story, protocol: str) -> None:
-    with Listening(story, INBOUND_PROTOCOL=protocol) as here, here.dial() as line:
+def test_postmaster_needs_no_domain(story: Story, here: Listening) -> None:
+    with here.dial() as line:
         line.hear()
-        line.say(f"{'LHLO' if protocol == 'lmtp' else 'EHLO'} client.test")
+        line.say("LHLO client.test")
         line.say(f"MAIL FROM:<{LINDA}>")
         assert line.say("RCPT TO:<abuse>").startswith("55")
         assert line.say("RCPT TO:<Postmaster>").startswith("250")
@@ -107,8 +106,8 @@ def test_postmaster_needs_no_domain(story: Story, protocol: str) -> None:
 
 
 def test_a_session_ends_however_busy_it_is(here: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "SESSION", 0.3)
-    monkeypatch.setattr(listener, "COMMANDS", 10**9)
+    monkeypatch.setattr(listener, "SESSION_TIMEOUT", 0.3)
+    monkeypatch.setattr(listener, "MAX_COMMANDS", 10**9)
     with here.dial() as line:
         line.hear()
         replies = iter(lambda: line.say("NOOP"), "")
@@ -119,7 +118,7 @@ def test_a_session_ends_however_busy_it_is(here: Listening, monkeypatch: pytest.
 def test_the_size_is_announced_and_a_larger_mail_is_refused(story: Story) -> None:
     with Listening(story, INBOUND_MAX_SIZE="65536") as here, here.dial() as line:
         line.hear()
-        line.send("EHLO client.test\r\n")
+        line.send("LHLO client.test\r\n")
         announced = [line.replies.readline() for _ in range(6)]
         assert b"250-SIZE 65536\r\n" in announced
         assert not [said for said in announced if b"AUTH" in said or b"STARTTLS" in said]
@@ -140,14 +139,14 @@ def test_a_line_without_end_is_refused(story: Story, here: Listening) -> None:
         assert line.say("x" * 200_000 + "\r\n.").startswith("550 5.6.0")
         assert line.say("NOOP " + "x" * 600).startswith("500")
         line.send("NOOP " + "x" * 100_000 + "\r\nNOOP\r\n")
-        assert line.hear_all() == [listener.LONG]
+        assert line.hear_all() == [listener.LINE_TOO_LONG]
     assert inbox(story.db) == []
 
 
 def test_there_are_at_most_twenty_recipients(story: Story, here: Listening) -> None:
     with here.dial() as line:
         line.hear()
-        line.say("EHLO client.test")
+        line.say("LHLO client.test")
         line.say(f"MAIL FROM:<{LINDA}>")
         said = [line.say(f"RCPT TO:<{POSTMASTER}>") for _ in range(21)]
     assert [reply[:3] for reply in said] == ["250"] * 20 + ["452"]
@@ -164,11 +163,10 @@ SMUGGLED = (
 @pytest.mark.parametrize(
     "end", ["\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\r\r\n.\r\r\n"]
 )
-@pytest.mark.parametrize("protocol", ["smtp", "lmtp"])
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_no_other_line_end_ends_a_mail(story: Story, end: str, protocol: str) -> None:
-    with Listening(story, INBOUND_PROTOCOL=protocol) as here, here.dial() as line:
-        line.open(POSTMASTER, hello="LHLO" if protocol == "lmtp" else "EHLO")
+def test_no_other_line_end_ends_a_mail(story: Story, here: Listening, end: str) -> None:
+    with here.dial() as line:
+        line.open(POSTMASTER)
         line.send(f"{MAIL}x{end}{SMUGGLED}QUIT\r\n")
         said = line.hear_all()
     assert said[0].startswith("550 5.5.2")
@@ -180,14 +178,14 @@ def test_no_other_line_end_ends_a_mail(story: Story, end: str, protocol: str) ->
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("end", ["\n", "\r\r\n", "\rRSET\r\n"])
 @pytest.mark.parametrize(
-    "command", ["EHLO client.test", "NOOP", f"MAIL FROM:<{LINDA}>", f"RCPT TO:<{POSTMASTER}>", "DATA", "X"]
+    "command", ["LHLO client.test", "NOOP", f"MAIL FROM:<{LINDA}>", f"RCPT TO:<{POSTMASTER}>", "DATA", "X"]
 )
 def test_a_command_with_a_bare_line_end_ends_the_session(story: Story, command: str, end: str) -> None:
-    commands = ["EHLO client.test", "NOOP", f"MAIL FROM:<{LINDA}>", f"RCPT TO:<{POSTMASTER}>", "DATA"]
+    commands = ["LHLO client.test", "NOOP", f"MAIL FROM:<{LINDA}>", f"RCPT TO:<{POSTMASTER}>", "DATA"]
     before = commands[: commands.index(command)] if command in commands else []
     with Listening(story) as here, here.dial() as line:
         line.send("".join(f"{said}\r\n" for said in before) + f"{command}{end}")
-        line.send("EHLO client.test\r\n" + SMUGGLED + "QUIT\r\n")
+        line.send("LHLO client.test\r\n" + SMUGGLED + "QUIT\r\n")
         said = line.hear_all()
     assert said[-1].startswith("550 5.5.2")
     assert len(said) == len(before) + 2
@@ -210,59 +208,39 @@ def test_a_trouble_of_ours_is_451_and_tells_nothing(story: Story, here: Listenin
         with outage(story):
             line.open(POSTMASTER)
             reply = line.say(f"{MAIL}.")
-        assert reply == listener.LATER
+        assert reply == listener.TRY_LATER
         line.say(f"MAIL FROM:<{LINDA}>")
         line.say(f"RCPT TO:<{POSTMASTER}>")
         line.say("DATA")
         assert line.say(f"{MAIL}.").startswith("250")
 
 
+# The first of these faults hits asyncio itself, which then leaves the connection to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_an_exception_in_a_command_is_451_and_tells_nothing(story: Story, here: Listening) -> None:
     # The settings are what every command needs; without them each fails in a way of its own.
-    here.door.settings = None  # type: ignore[assignment]
-    with here.dial() as line:
-        assert line.hear() == ""
-    here.door.settings = here.settings
     with here.dial() as line:
         line.hear()
-        here.door.settings = None  # type: ignore[assignment]
-        assert line.say("EHLO client.test") == listener.LATER
-        here.door.settings = here.settings
-        line.say("EHLO client.test")
-        here.door.settings = None  # type: ignore[assignment]
-        assert line.say(f"MAIL FROM:<{LINDA}> SIZE=1") == listener.LATER
+        here.handler.settings = None  # type: ignore[assignment]
+        assert line.say("LHLO client.test") == listener.TRY_LATER
+        here.handler.settings = here.settings
+        line.say("LHLO client.test")
+        here.handler.settings = None  # type: ignore[assignment]
+        assert line.say(f"MAIL FROM:<{LINDA}> SIZE=1") == listener.TRY_LATER
         line.say(f"MAIL FROM:<{LINDA}>")
-        assert line.say(f"RCPT TO:<{POSTMASTER}>") == listener.LATER
-        here.door.settings = here.settings
+        assert line.say(f"RCPT TO:<{POSTMASTER}>") == listener.TRY_LATER
+        here.handler.settings = here.settings
         line.say(f"RCPT TO:<{POSTMASTER}>")
         line.say("DATA")
-        here.door.settings = None  # type: ignore[assignment]
-        assert line.say(f"{MAIL}.") == listener.LATER
-
-
-def test_of_several_recipients_by_smtp_a_temporary_trouble_goes_first(story: Story) -> None:
-    with Listening(story, INBOUND_PER_HOUR="1") as here, here.dial() as line:
-        line.open(POSTMASTER)
-        assert line.say(f"{mail(number=7).decode()}.").startswith("250")
-        line.say(f"MAIL FROM:<{LINDA}>")
-        line.say(f"RCPT TO:<{POSTMASTER}>")
-        line.say(f"RCPT TO:<{ABUSE}>")
-        line.say("DATA")
-        assert line.say(f"{MAIL}.").startswith("451 4.7.1")
-        story.clock.advance(hours=1)
-        line.say(f"MAIL FROM:<{LINDA}>")
-        line.say(f"RCPT TO:<{POSTMASTER}>")
-        line.say(f"RCPT TO:<{ABUSE}>")
-        line.say("DATA")
-        assert line.say(f"{MAIL}.").startswith("250")
-    assert [row.recipient for row in inbox(story.db)] == [POSTMASTER, ABUSE, POSTMASTER]
+        here.handler.settings = None  # type: ignore[assignment]
+        assert line.say(f"{MAIL}.") == listener.TRY_LATER
 
 
 # --- LMTP -----------------------------------------------------------------------------------------
 
 
 def test_by_lmtp_each_recipient_has_a_reply_of_its_own(story: Story) -> None:
-    with Listening(story, INBOUND_PROTOCOL="lmtp", INBOUND_PER_HOUR="1") as here, here.dial() as line:
+    with Listening(story, INBOUND_PER_HOUR="1") as here, here.dial() as line:
         assert line.hear().startswith("220")
         assert line.say("EHLO client.test").startswith("500")
         line.say("LHLO client.test")
@@ -281,8 +259,8 @@ def test_by_lmtp_each_recipient_has_a_reply_of_its_own(story: Story) -> None:
 
 @pytest.mark.parametrize("content", ["bare\nline\r\n", "x" * 70_000 + "\r\n", ("y" * 70 + "\r\n") * 1000])
 def test_by_lmtp_a_mail_that_cannot_be_taken_is_refused_for_each(story: Story, content: str) -> None:
-    with Listening(story, INBOUND_PROTOCOL="lmtp", INBOUND_MAX_SIZE="65536") as here, here.dial() as line:
-        line.open(POSTMASTER, ABUSE, hello="LHLO")
+    with Listening(story, INBOUND_MAX_SIZE="65536") as here, here.dial() as line:
+        line.open(POSTMASTER, ABUSE)
         line.send(f"{content}.\r\nNOOP\r\n")
         said = [line.hear()[:3] for _ in range(3)]
     assert said[0] == said[1]
@@ -291,10 +269,16 @@ def test_by_lmtp_a_mail_that_cannot_be_taken_is_refused_for_each(story: Story, c
 
 
 def test_by_lmtp_a_trouble_of_ours_is_told_for_each(story: Story) -> None:
-    with Listening(story, INBOUND_PROTOCOL="lmtp") as here, here.dial() as line, outage(story):
-        line.open(POSTMASTER, ABUSE, hello="LHLO")
+    with (
+        Listening(
+            story,
+        ) as here,
+        here.dial() as line,
+        outage(story),
+    ):
+        line.open(POSTMASTER, ABUSE)
         line.send(f"{MAIL}.\r\nNOOP\r\n")
-        assert [line.hear() for _ in range(3)] == [listener.LATER, listener.LATER, "250 OK"]
+        assert [line.hear() for _ in range(3)] == [listener.TRY_LATER, listener.TRY_LATER, "250 OK"]
 
 
 # --- Limits ---------------------------------------------------------------------------------------
@@ -303,13 +287,13 @@ def test_by_lmtp_a_trouble_of_ours_is_told_for_each(story: Story) -> None:
 def test_one_peer_has_so_many_connections(
     story: Story, here: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "OF_ONE_PEER", 3)
+    monkeypatch.setattr(listener, "MAX_SESSIONS_OF_ONE_PEER", 3)
     lines = [here.dial() for _ in range(3)]
     assert [line.hear()[:3] for line in lines] == ["220"] * 3
     with here.dial() as line:
         assert line.hear_all() == ["421 4.7.0 Too many connections, please try again later"]
     lines.pop().__exit__()
-    eventually(lambda: len(here.door.sessions) == 2, 10, "the end of a session")
+    eventually(lambda: len(here.handler.sessions) == 2, 10, "the end of a session")
     with here.dial() as line:
         assert line.hear().startswith("220")
     for line in lines:
@@ -319,7 +303,7 @@ def test_one_peer_has_so_many_connections(
 def test_there_are_so_many_connections_in_all(
     story: Story, here: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "SESSIONS", 2)
+    monkeypatch.setattr(listener, "MAX_SESSIONS", 2)
     lines = [here.dial() for _ in range(2)]
     assert [line.hear()[:3] for line in lines] == ["220"] * 2
     with here.dial() as line:
@@ -331,12 +315,12 @@ def test_there_are_so_many_connections_in_all(
 def test_whoever_is_silent_is_sent_away(
     story: Story, here: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "IDLE", 0.2)
+    monkeypatch.setattr(listener, "IDLE_TIMEOUT", 0.2)
     with here.dial() as line:
         assert line.hear().startswith("220")
         assert line.hear_all() == ["421 4.4.2 Nothing was said for too long"]
-    monkeypatch.setattr(listener, "IDLE", 60)
-    monkeypatch.setattr(listener, "DATA", 0.2)
+    monkeypatch.setattr(listener, "IDLE_TIMEOUT", 60)
+    monkeypatch.setattr(listener, "DATA_TIMEOUT", 0.2)
     with here.dial() as line:
         line.open(POSTMASTER)
         line.send("Subject: half")
@@ -347,17 +331,17 @@ def test_whoever_is_silent_is_sent_away(
 def test_whoever_is_refused_too_often_is_sent_away(story: Story, here: Listening) -> None:
     with here.dial() as line:
         line.hear()
-        line.say("EHLO client.test")
+        line.say("LHLO client.test")
         line.say(f"MAIL FROM:<{LINDA}>")
         line.send("".join(f"RCPT TO:<user{number}@{DOMAIN}>\r\n" for number in range(100)))
         said = line.hear_all()
-    assert [reply[:3] for reply in said] == ["550"] * listener.REFUSALS + ["421"]
+    assert [reply[:3] for reply in said] == ["550"] * listener.MAX_REFUSALS + ["421"]
 
 
 def test_a_session_has_so_many_commands(
     story: Story, here: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "COMMANDS", 5)
+    monkeypatch.setattr(listener, "MAX_COMMANDS", 5)
     with here.dial() as line:
         line.hear()
         line.send("NOOP\r\n" * 9)
@@ -372,7 +356,7 @@ def test_a_session_has_so_many_commands(
         st.one_of(
             st.binary(max_size=40),
             st.sampled_from(
-                [b"EHLO x", b"MAIL FROM:<a@b>", b"RCPT TO:<" + POSTMASTER.encode() + b">", b"DATA", b"."]
+                [b"LHLO x", b"MAIL FROM:<a@b>", b"RCPT TO:<" + POSTMASTER.encode() + b">", b"DATA", b"."]
             ),
             st.sampled_from([b"RSET", b"VRFY \xff", b"HELP x", b"AUTH PLAIN x", b"STARTTLS", b"EXPN a"]),
             st.binary(max_size=20).map(lambda raw: b"MAIL FROM:" + raw),
@@ -419,16 +403,16 @@ def test_the_line_of_the_procfile_listens_says_so_and_ends_in_order(
     environ: dict[str, str], story: Story, tmp_path: Path
 ) -> None:
     port = free_port()
-    own = {**environ, "INBOUND_PORT": str(port), "INBOUND_PROTOCOL": "smtp"}
+    own = {**environ, "INBOUND_PORT": str(port)}
     with Processes(tmp_path) as processes:
         processes.environ = process_environ(environ["DATABASE_URL"], environ["REDIS_URL"], own)
         processes.start("inbound")
         eventually(lambda: "Listening" in processes.said("inbound"), 30, "the listener")
         assert processes.said("inbound") == (
-            f"Listening for SMTP on 127.0.0.1:{port}, for mail to {DOMAIN}.\n"
+            f"Listening for LMTP on 127.0.0.1:{port}, for mail to {DOMAIN}.\n"
         )
-        with smtplib.SMTP("127.0.0.1", port, timeout=10) as smtp:
-            smtp.sendmail(LINDA, [POSTMASTER], mail())
+        with smtplib.LMTP("127.0.0.1", port, timeout=10) as client:
+            client.sendmail(LINDA, [POSTMASTER], mail())
         processes.start("inbound-2")
         eventually(lambda: "Cannot listen" in processes.said("inbound-2"), 30, "the second one's words")
         assert f"127.0.0.1:{port}, see INBOUND_PORT" in processes.said("inbound-2")

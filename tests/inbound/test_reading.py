@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.inbound.reading.read import Reading, Sort, Word, read
+from service.inbound.reading.classify import Category, Reading, classify
+from service.inbound.reading.phrases import Intent
 
 MAIL = Path(__file__).parent / "corpus"
 EXPECTED: dict[str, dict[str, Any]] = {
@@ -23,12 +24,14 @@ EXPECTED: dict[str, dict[str, Any]] = {
     for folder, rows in tomllib.loads((MAIL / "expected.toml").read_text()).items()
     for name, row in rows.items()
 }
-USUAL = {"word": "unclear", "hard": False, "delayed": False, "dmarc_failed": False, "ours": []}
+USUAL = {"intent": "unclear", "hard": False, "delayed": False, "dmarc_failed": False, "our_addresses": []}
 OURS = "twoyes.test"
 ADDRESS = f"Rita Quill via TwoYes <intro+mfzwizlboruw4z3tmfxgiylsn5yhi2i@{OURS}>"
 PLAIN = "text/plain; charset=utf-8"
-UNCLEAR = [name for name, row in EXPECTED.items() if row["sort"] == "reply" and row["word"] == "unclear"]
-NO_YES = [name for name, row in EXPECTED.items() if row.get("word") != "yes"]
+UNCLEAR = [
+    name for name, row in EXPECTED.items() if row["category"] == "reply" and row["intent"] == "unclear"
+]
+NO_YES = [name for name, row in EXPECTED.items() if row.get("intent") != "yes"]
 
 
 def raw(name: str) -> bytes:
@@ -36,17 +39,17 @@ def raw(name: str) -> bytes:
 
 
 def reading(raw: bytes) -> Reading:
-    return read(raw, OURS, "mx.twoyes.test")
+    return classify(raw, OURS, "mx.twoyes.test")
 
 
-def says(text: str, sender: str = "Linda Marsh <linda@salon.test>", **fields: str) -> Word:
-    """The word that a plain reply is read as."""
+def says(text: str, sender: str = "Linda Marsh <linda@salon.test>", **fields: str) -> Intent:
+    """The intent that a plain reply is read as."""
     head = {"From": sender, "To": ADDRESS, "Subject": "Re: Hello", "Content-Type": PLAIN} | fields
     lines = [f"{name}: {value}" for name, value in head.items()]
-    return reading("\r\n".join([*lines, "", *text.split("\n")]).encode()).word
+    return reading("\r\n".join([*lines, "", *text.split("\n")]).encode()).intent
 
 
-def page(html: str) -> Word:
+def page(html: str) -> Intent:
     return says(html, **{"Content-Type": "text/html; charset=utf-8"})
 
 
@@ -62,26 +65,26 @@ def test_the_corpus_has_at_least_120_mails_and_names_each_of_them() -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_mail_of_the_corpus_is_read_as_it_should_be(name: str) -> None:
     row = {key: value for key, value in EXPECTED[name].items() if key != "why"}
-    found = asdict(reading(raw(name))) | {"ours": list(reading(raw(name)).ours)}
-    if row["sort"] == "bounce":
+    found = asdict(reading(raw(name))) | {"our_addresses": list(reading(raw(name)).our_addresses)}
+    if row["category"] == "bounce":
         row = {"status": ""} | row
     assert {key: found[key] for key in USUAL | row} == USUAL | row
 
 
 def test_the_corpus_holds_no_wrong_yes() -> None:
-    assert [name for name in NO_YES if reading(raw(name)).word is Word.YES] == []
+    assert [name for name in NO_YES if reading(raw(name)).intent is Intent.YES] == []
 
 
 def test_what_no_person_wrote_says_nothing() -> None:
     for name, row in EXPECTED.items():
-        if row["sort"] != "reply":
-            assert reading(raw(name)).word is Word.UNCLEAR
+        if row["category"] != "reply":
+            assert reading(raw(name)).intent is Intent.UNCLEAR
 
 
 def test_every_text_for_the_record_is_one_short_printable_line() -> None:
     for name in EXPECTED:
         found = reading(raw(name))
-        for text in (found.said, found.diagnostic):
+        for text in (found.first_line, found.diagnostic):
             assert len(text) <= 200
             assert text.isprintable()
 
@@ -91,8 +94,8 @@ def test_an_attachment_of_30_mb_costs_a_few_seconds_at_most() -> None:
     picture = base64.encodebytes(bytes(range(256)) * 86_000).replace(b"\n", b"\r\n")
     assert len(picture) > 29_000_000
     started = time.monotonic()
-    assert reading(big(picture, b"")).word is Word.YES
-    assert reading(big(picture, b"but only if she calls first")).word is Word.UNCLEAR
+    assert reading(big(picture, b"")).intent is Intent.YES
+    assert reading(big(picture, b"but only if she calls first")).intent is Intent.UNCLEAR
     assert time.monotonic() - started < 12
 
 
@@ -145,7 +148,7 @@ def big(picture: bytes, below: bytes) -> bytes:
     ],
 )
 def test_a_plain_yes_is_heard(text: str) -> None:
-    assert says(text, sender="Linda Marsh <l@salon.test>") is Word.YES
+    assert says(text, sender="Linda Marsh <l@salon.test>") is Intent.YES
 
 
 @pytest.mark.parametrize(
@@ -192,13 +195,13 @@ def test_a_plain_yes_is_heard(text: str) -> None:
     ],
 )
 def test_what_is_not_surely_a_word_is_unclear(text: str) -> None:
-    assert says(text) is Word.UNCLEAR
+    assert says(text) is Intent.UNCLEAR
 
 
 @pytest.mark.parametrize("style", ["display:none", "visibility: hidden", "font-size:0", "mso-hide:all"])
 def test_what_html_hides_is_not_heard(style: str) -> None:
-    assert page(f'<p style="{style}">Yes</p>') is Word.UNCLEAR
-    assert page(f'<p>No <span style="{style}">yes</span></p>') is Word.NO
+    assert page(f'<p style="{style}">Yes</p>') is Intent.UNCLEAR
+    assert page(f'<p>No <span style="{style}">yes</span></p>') is Intent.NO
 
 
 @pytest.mark.parametrize(
@@ -221,7 +224,7 @@ def test_what_html_hides_is_not_heard(style: str) -> None:
     ],
 )
 def test_html_that_does_not_plainly_say_yes_is_unclear(html: str) -> None:
-    assert page(html) is Word.UNCLEAR
+    assert page(html) is Intent.UNCLEAR
 
 
 # --- who says it ---
@@ -259,8 +262,8 @@ def test_the_sender_is_the_one_address_or_none(value: str, sender: str) -> None:
 )
 def test_only_our_own_server_is_believed_on_dmarc(value: str, failed: bool) -> None:
     mail = f"From: linda@salon.test\r\nAuthentication-Results: {value}\r\n\r\nYes".encode()
-    assert read(mail, OURS, "mx.twoyes.test").dmarc_failed is failed
-    assert read(mail, OURS, None).dmarc_failed is False
+    assert classify(mail, OURS, "mx.twoyes.test").dmarc_failed is failed
+    assert classify(mail, OURS, None).dmarc_failed is False
 
 
 def test_a_second_mark_counts_as_well() -> None:
@@ -308,7 +311,7 @@ def test_a_flipped_bit_never_turns_an_unclear_reply_into_a_yes(name: str, data: 
     mail = bytearray(raw(name))
     for at in data.draw(st.lists(st.integers(0, len(mail) - 1), min_size=1, max_size=4)):
         mail[at] ^= 1 << data.draw(st.integers(0, 7))
-    assert reading(bytes(mail)).word is not Word.YES
+    assert reading(bytes(mail)).intent is not Intent.YES
 
 
 @settings(max_examples=300, deadline=None)
@@ -316,17 +319,17 @@ def test_a_flipped_bit_never_turns_an_unclear_reply_into_a_yes(name: str, data: 
 def test_a_multipart_that_was_cut_off_never_says_yes(name: str, data: st.DataObject) -> None:
     mail = raw(name)
     if message_from_bytes(mail).is_multipart():
-        assert reading(mail[: data.draw(st.integers(0, len(mail)))]).word is not Word.YES
+        assert reading(mail[: data.draw(st.integers(0, len(mail)))]).intent is not Intent.YES
 
 
 def test_parts_in_another_order_say_the_same() -> None:
-    for name in EXPECTED:
+    for name, expected in EXPECTED.items():
         message = message_from_bytes(raw(name))
-        parts = message.get_payload()
+        parts: Any = message.get_payload()
         if message.get_content_type() in ("multipart/alternative", "multipart/mixed") and len(parts) > 1:
             message.set_payload(parts[::-1])
-            after = reading(message.as_bytes()).word
-            assert after is not Word.YES or EXPECTED[name].get("word") == "yes", name
+            after = reading(message.as_bytes()).intent
+            assert after is not Intent.YES or expected.get("intent") == "yes", name
 
 
 def garbled(mail: bytes, data: st.DataObject) -> bytes:
@@ -367,5 +370,5 @@ def test_a_mail_that_was_made_to_be_slow_is_not(mail: bytes) -> None:
 def test_a_bounce_that_only_a_pattern_sees_must_come_from_a_mail_server() -> None:
     """`flufl.bounce` takes "write to x, bob@salon.test, please" for a failure, whoever says it."""
     text = b"\r\n\r\nPlease write to my colleague, bob@salon.test, from now on.\r\n"
-    assert reading(b"From: linda@salon.test" + text).sort is Sort.REPLY
-    assert reading(b"Return-Path: <>\r\nFrom: linda@salon.test" + text).sort is Sort.AUTO_REPLY
+    assert reading(b"From: linda@salon.test" + text).category is Category.REPLY
+    assert reading(b"Return-Path: <>\r\nFrom: linda@salon.test" + text).category is Category.AUTO_REPLY

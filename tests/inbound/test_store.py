@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from service.inbound import store as entry
-from service.inbound.store import FAILED, MOST_ATTEMPTS, Receipt, Way, message_id
+from service.inbound.store import FAILED, MAX_ATTEMPTS, Delivery, Receipt, Way, message_id
 from service.lifecycle import ConsentState
-from service.settings.table import load
+from service.settings.environment import load
 from tests.support.inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, HandClock, Story
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
@@ -26,14 +28,14 @@ def environ(environ: dict[str, str]) -> dict[str, str]:
 
 
 def bring(story: Story, raw: bytes, recipient: str = POSTMASTER, sender: str = LINDA) -> Receipt:
-    return entry.receive(story.db, story.settings, raw, sender, recipient, Way.SMTP, story.clock())
+    return entry.receive(story.db, story.settings, Delivery(raw, sender, recipient, Way.LMTP), story.clock())
 
 
 def test_a_mail_is_on_record_with_its_envelope_when_it_is_acknowledged(story: Story) -> None:
     raw = mail("Hello")
     assert bring(story, raw, POSTMASTER.upper()) is Receipt.STORED
     (row,) = inbox(story.db)
-    assert (row.raw, row.size, row.way) == (raw, len(raw), "smtp")
+    assert (row.raw, row.size, row.way) == (raw, len(raw), "lmtp")
     assert (row.sender, row.recipient, row.message_id) == (LINDA, POSTMASTER, "<1@salon.test>")
     assert (row.received_at, row.processed_at, row.outcome) == (story.clock(), None, "")
 
@@ -224,13 +226,13 @@ def test_after_ten_attempts_it_is_left_to_the_operator(story: Story) -> None:
     bring(story, mail(To=address), address)
     with story.db.transaction() as session:
         session.execute(text("ALTER TABLE outbox RENAME TO lost"))
-    for _ in range(MOST_ATTEMPTS + 2):
+    for _ in range(MAX_ATTEMPTS + 2):
         entry.process_due(story.db, story.settings, story.clock)
         story.clock.advance(hours=12)
     with story.db.transaction() as session:
         session.execute(text("ALTER TABLE lost RENAME TO outbox"))
     (row,) = inbox(story.db)
-    assert (row.attempts, row.outcome) == (MOST_ATTEMPTS, FAILED)
+    assert (row.attempts, row.outcome) == (MAX_ATTEMPTS, FAILED)
     story.sweep()
     assert story.consent(LINDA).state is ConsentState.ASKED
 

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from service.introductions import quotas as limits
 from service.lifecycle import ConsentState, MailKind
 from service.store.models import Event
+from service.store.suppressions import suppress
 from tests.conftest import rows
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
 from tests.views.test_answer_page import shown
 
-PROMISE = "We write to you again on"
+PROMISE = "We’ll write to you again on"
 
 
 def offered(story: Story, who: str) -> list[str]:
@@ -42,7 +42,7 @@ def test_who_asks_for_later_is_told_when_and_gets_the_one_reminder_then(story: S
     assert at == story.clock() + timedelta(days=5)
     assert ask_later(story, LINDA, moments[2]) == 303
     words = "Saturday, 7 March 2026, 09:00 UTC"
-    assert f"{PROMISE} {words}. You can still answer before." in shown(story, LINDA)
+    assert f"{PROMISE} {words}. You can still answer before then." in shown(story, LINDA)
     story.sweep(days=4, hours=23)
     assert story.kinds(LINDA) == ["ask"]
     assert story.kinds(NATASHA) == ["ask", "reminder"]
@@ -169,9 +169,9 @@ def test_a_replaced_or_broken_link_asks_for_nothing(story: Story) -> None:
 def test_who_is_left_alone_is_offered_no_later_and_none_is_taken(story: Story) -> None:
     story.ask()
     moment = offered(story, LINDA)[0]
-    with story.db.transaction() as session:
+    with story.writing() as context:
         # Only the list, without the no that comes with it.
-        limits.suppress(session, LINDA, story.clock())
+        suppress(context, LINDA)
     assert offered(story, LINDA) == []
     assert ask_later(story, LINDA, moment) == 409
     assert said_no_later(story)
@@ -186,7 +186,7 @@ def test_a_scanner_cannot_ask_for_later(environ: dict[str, str], clock: HandCloc
     story.clock.advance(seconds=9)
     response = story.post(story.link(LINDA, "/a/") + "/later", at=moment)
     assert response.status_code == 409
-    assert "please press once more in a few seconds" in response.text
+    assert "please press again in a few seconds" in response.text
     assert said_no_later(story)
     story.clock.advance(seconds=1)
     assert ask_later(story, LINDA, moment) == 303

@@ -9,11 +9,15 @@ from threading import Barrier
 import pytest
 from sqlalchemy import func, select
 
-from service.introductions import requests as introductions
-from service.introductions.requests import Party, Request, Shared
-from service.lifecycle import ConsentState, MailKind, Order, Role, State
-from service.mail.tokens import Tokens
-from service.settings.table import Settings, load
+from service.introductions import answers, decisions, quotas, requests
+from service.introductions.answers import Details
+from service.introductions.links import lock_consent, read_consent
+from service.introductions.requests import Party, Request
+from service.lifecycle import AlreadyLeft, Answer, ConsentState, MailKind, Order, Role, State
+from service.mail.tokens import Link
+from service.settings.environment import load
+from service.settings.table import Settings
+from service.store.context import Context, writing
 from service.store.db import Database
 from service.store.models import Event, FirstWriter, Introduction, Need, OutboxMail, Sought
 from service.sweep import sweep
@@ -46,15 +50,20 @@ def db(settings: Settings) -> Iterator[Database]:
     db.engine.dispose()
 
 
-def asked(db: Database, settings: Settings, clock: HandClock, number: int) -> dict[Role, str]:
-    """A case in which both were asked; returns the two answer links' tokens."""
-    tokens = Tokens(settings.secret_keys)
-    with db.transaction() as session:
-        case = introductions.request(session, settings, a_request(number), clock())
-        link = tokens.make_requester(case.id, case.version)
-    with db.transaction() as session:
-        case = introductions.verify(session, settings, link, clock())
-        return {consent.side: tokens.make_answer(consent.id, consent.version) for consent in case.consents}
+def asked(db: Database, settings: Settings, clock: HandClock, number: int) -> dict[Role, Link]:
+    """A case in which both were asked; returns the two answer links."""
+    with writing(db, settings, clock()) as context:
+        case_id = requests.submit(context, a_request(number)).id
+    with writing(db, settings, clock()) as context:
+        quotas.lock(context.session)
+        case = decisions.lock(context.session, case_id)
+        requests.verify(context, case)
+        return {consent.side: Link(consent.id, consent.version) for consent in case.consents}
+
+
+def say_yes(context: Context, link: Link) -> None:
+    consent = lock_consent(context.session, link)
+    answers.answer(context, consent, Answer(consent.side, yes=True), Details(), "words")
 
 
 def a_request(number: int) -> Request:
@@ -79,15 +88,15 @@ def test_two_hundred_pairs_of_yeses_at_once_are_two_hundred_introductions(
 ) -> None:
     together = Barrier(2)
 
-    def say_yes(token: str) -> None:
+    def answer(link: Link) -> None:
         together.wait()
-        with db.transaction() as session:
-            introductions.answer(session, settings, token, True, Shared(), False, "words", clock())
+        with writing(db, settings, clock()) as context:
+            say_yes(context, link)
 
     with ThreadPoolExecutor(2) as people:
         for number in range(TIMES):
-            tokens = asked(db, settings, clock, number)
-            list(people.map(say_yes, tokens.values()))
+            links = asked(db, settings, clock, number)
+            list(people.map(answer, links.values()))
     with ThreadPoolExecutor(2) as workers:
         list(workers.map(lambda _: sweep(db, settings, clock), range(2)))
     sweep(db, settings, clock)
@@ -108,29 +117,29 @@ def test_an_undo_and_the_introduction_never_both_win(
 ) -> None:
     together = Barrier(2)
 
-    def undo(token: str) -> bool:
+    def undo(link: Link) -> bool:
         together.wait()
         try:
-            with db.transaction() as session:
-                introductions.undo(session, settings, token, clock())
-            return True
-        except introductions.lifecycle.AlreadyLeft:
+            with writing(db, settings, clock()) as context:
+                answers.undo(context, lock_consent(context.session, link))
+        except AlreadyLeft:
             return False
+        return True
 
-    def send(_: str) -> bool:
+    def send() -> bool:
         together.wait()
         sweep(db, settings, clock)
         return True
 
     undone = 0
     for number in range(40):
-        tokens = asked(db, settings, clock, number)
-        for token in tokens.values():
-            with db.transaction() as session:
-                introductions.answer(session, settings, token, True, Shared(), False, "words", clock())
+        links = asked(db, settings, clock, number)
+        for link in links.values():
+            with writing(db, settings, clock()) as context:
+                say_yes(context, link)
         with ThreadPoolExecutor(2) as both:
-            undoing = both.submit(undo, tokens[Role.A])
-            sending = both.submit(send, tokens[Role.A])
+            undoing = both.submit(undo, links[Role.A])
+            sending = both.submit(send)
             was_undone = undoing.result()
             sending.result()
         undone += was_undone
@@ -151,11 +160,11 @@ def test_an_undo_and_the_introduction_never_both_win(
 def test_a_lock_reads_anew_what_was_read_before_it(
     db: Database, settings: Settings, clock: HandClock
 ) -> None:
-    tokens = asked(db, settings, clock, 1)
-    with db.transaction() as late:
-        early = introductions.by_answer_link(late, settings, tokens[Role.A])
+    links = asked(db, settings, clock, 1)
+    with writing(db, settings, clock()) as late:
+        early = read_consent(late.session, links[Role.A])
         assert [consent.state for consent in early.introduction.consents] == [ConsentState.ASKED] * 2
-        with db.transaction() as session:
-            introductions.answer(session, settings, tokens[Role.B], True, Shared(), False, "words", clock())
-        introductions.answer(late, settings, tokens[Role.A], True, Shared(), False, "words", clock())
+        with writing(db, settings, clock()) as context:
+            say_yes(context, links[Role.B])
+        say_yes(late, links[Role.A])
         assert early.introduction.state is State.AGREED

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from service.delivery import deliver as delivery
-from service.introductions import quotas as limits
-from service.introductions import requests as introductions
+from service.introductions import decisions
 from service.lifecycle import ConsentState, MailKind, State
 from service.store import outbox
 from service.store.models import MailState
+from service.store.suppressions import suppress
 from tests.conftest import rows
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
@@ -44,7 +44,7 @@ def test_an_ask_that_is_wanted_again_between_the_fence_and_the_record_still_leav
     story.relay.behave(refuse={})
     story.answer(LINDA, "no")
     send = delivery._send
-    changed = []
+    changed: list[int] = []
 
     def linda_changes_her_mind(*args: object) -> object:
         outcome = send(*args)  # type: ignore[arg-type]
@@ -139,8 +139,8 @@ def test_after_never_again_a_yes_is_refused_and_nothing_of_theirs_leaves(story: 
 
 
 def test_a_request_that_lapsed_is_no_way_to_try_out_addresses(story: Story) -> None:
-    with story.db.transaction() as session:
-        limits.suppress(session, NATASHA, story.clock())
+    with story.writing() as context:
+        suppress(context, NATASHA)
     story.request()
     link = story.link(RITA, "/r/")
     story.clock.advance(days=3)
@@ -259,7 +259,7 @@ def test_a_commit_that_fails_answers_nothing_as_recorded(
         raise RuntimeError("the database went away")
 
     with monkeypatch.context() as fault:
-        fault.setattr(introductions.decisions, "_write_ledger", broken)
+        fault.setattr(decisions, "_write_ledger", broken)
         response = story.answer(LINDA, "yes")
     assert response.status_code == 500
     assert "recorded</h1>" not in response.text

@@ -83,13 +83,15 @@ def test_the_moment_that_is_promised_counts_with_the_hold_that_is_kept(
     assert story.verify().status_code == 303
     assert answer(story, LINDA, "yes", after=7200).status_code == 303
     story.sweep()
-    promised = wording.moment(story.introduction().closes_at + timedelta(hours=2), story.settings.TIMEZONE)
+    closes_at = story.introduction().closes_at
+    assert closes_at is not None
+    promised = wording.moment(closes_at + timedelta(hours=2), story.settings.TIMEZONE)
     assert promised in text_of(story.mails(LINDA)[-1])
     assert promised in said(story.client.get(story.link(LINDA, "/a/")))
     assert promised in said(story.client.get(story.link(RITA, "/r/")))
     with story.db.reading() as session:
         introduction = session.merge(story.introduction(), load=False)
-        due = overview.ahead(introduction, story.settings, story.clock())
+        due = overview.next_step(introduction, story.settings, story.clock())
     assert due is not None
     assert wording.moment(due.at, story.settings.TIMEZONE) == promised
     story.db.engine.dispose()

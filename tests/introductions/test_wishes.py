@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from service.introductions import by_reply, wishes
-from service.introductions import quotas as limits
-from service.introductions import requests as introductions
+from service.introductions import by_reply, links, quotas, requests, wishes
+from service.introductions.answers import NeverAgain
 from service.introductions.links import LinkReplaced
 from service.introductions.wishes import UnknownReport, Wish
-from service.lifecycle import ConsentState, MailKind, State
-from service.store.models import Consent, Event, Report, Suppression
+from service.lifecycle import ConsentState, MailKind, Role, State
+from service.mail.tokens import Tokens
+from service.store.models import Consent, Event, Introduction, Report, Suppression
+from service.store.suppressions import address_hash, is_suppressed, suppress
 from tests.support.story import LINDA, NATASHA, RITA, Story
 
 RUTH, OLGA = "ruth@chess.test", "olga@chess.test"
@@ -22,14 +23,16 @@ RUTH, OLGA = "ruth@chess.test", "olga@chess.test"
 def wish(story: Story, who: str, wish: Wish) -> None:
     """Behind the link of the newest mail to somebody."""
     token = story.link(who, "/never/").rpartition("/")[2]
-    with story.db.transaction() as session:
-        wishes.by_mail_link(session, story.settings, token, wish, story.clock())
+    with story.writing() as context:
+        tag = Tokens(story.settings.secret_keys).read_never(token)
+        wishes.from_mail(context, links.lock_mail(context.session, tag), wish)
 
 
 def wish_on_page(story: Story, who: str, wish: Wish) -> None:
     token = story.link(who, "/a/").rpartition("/")[2]
-    with story.db.transaction() as session:
-        wishes.by_answer_link(session, story.settings, token, wish, story.clock())
+    with story.writing() as context:
+        link = Tokens(story.settings.secret_keys).read_answer(token)
+        wishes.from_page(context, links.lock_consent(context.session, link), wish)
 
 
 def reports(story: Story) -> list[Report]:
@@ -44,8 +47,8 @@ def suppressions(story: Story) -> list[Suppression]:
 
 def allowed(story: Story, email: str) -> int:
     """How many requests an address may make today."""
-    with story.db.reading() as session:
-        return limits.requests_per_day(session, story.settings, email, story.clock())
+    with story.reading() as context:
+        return quotas.requests_per_day(context, email)
 
 
 @pytest.mark.parametrize("press", [wish, wish_on_page])
@@ -92,9 +95,9 @@ def test_the_fence_knows_both_forms_of_suppression(story: Story, requester: str)
     story.ask()
     story.answer(LINDA, "yes")
     story.answer(NATASHA, "yes")
-    with story.db.transaction() as session:
+    with story.writing() as context:
         # Only the list, without the no that comes with it.
-        limits.suppress(session, NATASHA.upper(), story.clock(), requester)
+        suppress(context, NATASHA.upper(), requester)
     story.sweep(minutes=10)
     assert "introduction" not in story.kinds(NATASHA)
 
@@ -129,9 +132,9 @@ def test_what_is_kept_is_hashes_that_need_no_other_row(story: Story) -> None:
     assert NATASHA not in text
     assert RITA not in text
     with story.db.reading() as session:
-        of = limits.address_hash(session, " Natasha@Interiors.Test ")
+        of = address_hash(session, " Natasha@Interiors.Test ")
         assert {row.address_hash for row in kept} == {of}
-        assert limits.is_suppressed(session, NATASHA, RUTH)
+        assert is_suppressed(session, NATASHA, RUTH)
 
 
 def test_a_report_is_on_record_once_for_each_side_with_its_requester(story: Story) -> None:
@@ -143,15 +146,15 @@ def test_a_report_is_on_record_once_for_each_side_with_its_requester(story: Stor
     with story.db.reading() as session:
         said = session.scalars(select(Event.actor).where(Event.name == "reported").order_by(Event.id))
         assert list(said) == ["b", "a"]
-    assert story.consent(NATASHA).words_shown == wishes.WORDS[Wish.REPORT]
+    assert story.consent(NATASHA).words_shown == wishes.WORDS_SHOWN[Wish.REPORT]
 
 
 def test_the_requester_of_a_mail_can_only_be_left_alone(story: Story) -> None:
     story.ask()
     mail = story.outbox(MailKind.VERIFY)[0]
     for what in Wish:
-        with story.db.transaction() as session:
-            wishes.by_mail(session, story.settings, session.merge(mail), what, story.clock())
+        with story.writing() as context:
+            wishes.from_mail(context, context.session.merge(mail), what)
     assert reports(story) == []
     assert [row.requester_hash for row in suppressions(story)] == [""]
 
@@ -178,8 +181,8 @@ def test_each_standing_report_halves_what_a_requester_may_do_and_three_end_it(st
         left.append(allowed(story, RITA.upper()))
     assert left == [2, 1, 0]
     assert allowed(story, RUTH) == 5
-    with story.db.transaction() as session, pytest.raises(limits.TooManyRequests):
-        limits.check_verifications(session, story.settings, RITA, story.clock())
+    with story.reading() as context, pytest.raises(quotas.TooManyRequests):
+        quotas.check_requests(context, RITA)
 
 
 def test_a_report_that_an_operator_dismisses_counts_no_more(story: Story) -> None:
@@ -200,15 +203,15 @@ def test_a_report_that_an_operator_dismisses_counts_no_more(story: Story) -> Non
 
 def reply(story: Story, who: str, yes: bool, kind: MailKind = MailKind.ASK, version: int = 1) -> None:
     mail = story.outbox(kind, who)[-1]
-    with story.db.transaction() as session:
-        reply = by_reply.Reply(session.merge(mail), version, "yes please", 7)
-        by_reply.answer(session, story.settings, reply, yes, "Words.", story.clock())
+    with story.writing() as context:
+        reply = by_reply.Reply(context.session.merge(mail), version, "yes please", 7)
+        by_reply.answer(context, reply, "Words.", yes=yes)
 
 
 def send_link(story: Story, kind: MailKind, who: str) -> bool:
     mail = story.outbox(kind, who)[-1]
-    with story.db.transaction() as session:
-        return by_reply.send_link(session, story.settings, session.merge(mail), story.clock())
+    with story.writing() as context:
+        return by_reply.send_link(context, context.session.merge(mail))
 
 
 def test_a_reply_is_an_answer_with_its_words_as_evidence(story: Story) -> None:
@@ -240,7 +243,7 @@ def test_a_reply_to_replaced_links_or_to_another_mail_is_no_answer(story: Story)
     with pytest.raises(LinkReplaced):
         reply(story, RITA, yes=True, kind=MailKind.VERIFY)
     wish(story, NATASHA, Wish.NOT_FROM)
-    with pytest.raises(limits.NeverAgain):
+    with pytest.raises(NeverAgain):
         reply(story, NATASHA, yes=True)
     assert story.consent(LINDA).state is ConsentState.ASKED
     assert story.consent(NATASHA).method == "never"
@@ -260,9 +263,9 @@ def test_the_follow_up_is_answered_by_reply_and_the_ask_not_any_more(story: Stor
     story.introduce()
     story.sweep(days=3)
     mail = story.outbox(MailKind.FOLLOW_UP, LINDA)[0]
-    with story.db.transaction() as session:
-        reply_to = by_reply.Reply(session.merge(mail), 1, "yes", 8)
-        by_reply.confirm(session, story.settings, reply_to, True, story.clock())
+    with story.writing() as context:
+        reply_to = by_reply.Reply(context.session.merge(mail), 1, "yes", 8)
+        by_reply.confirm(context, reply_to, in_touch=True)
     assert story.ledger() == [("referral", None)]
     with pytest.raises(LinkReplaced):
         reply(story, LINDA, yes=True, kind=MailKind.FOLLOW_UP)
@@ -294,14 +297,15 @@ def test_the_link_goes_to_nobody_who_is_left_alone_open_or_closed(story: Story) 
     assert [send_link(story, MailKind.ASK, LINDA) for _ in range(2)] == [True, False]
 
 
-def test_a_language_is_chosen_behind_a_link_and_must_be_one_of_ours(story: Story) -> None:
+def test_a_language_is_chosen_by_its_reader_and_must_be_one_of_ours(story: Story) -> None:
     story.ask()
-    party, requester = (story.link(who, path).split("/")[2] for who, path in ((LINDA, "/a/"), (RITA, "/r/")))
-    with story.db.transaction() as session:
-        introductions.choose_language(session, story.settings, party, "de")
-        introductions.choose_requester_language(session, story.settings, requester, "ar")
+    introduction_id = story.introduction().id
+    with story.writing() as context:
+        introduction = context.session.get_one(Introduction, introduction_id)
+        requests.choose_language(introduction, Role.A, "de")
+        requests.choose_language(introduction, Role.REQUESTER, "ar")
     assert story.consent(LINDA).language == "de"
     assert story.introduction().requester_language == "ar"
     assert story.consent(NATASHA).language == "en"
-    with story.db.transaction() as session, pytest.raises(introductions.UnknownLanguage):
-        introductions.choose_language(session, story.settings, party, "tlh")
+    with story.writing() as context, pytest.raises(requests.UnknownLanguage):
+        requests.choose_language(context.session.get_one(Introduction, introduction_id), Role.A, "tlh")

@@ -14,10 +14,11 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.plurals import get_plural
 from babel.messages.pofile import read_po
+from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from service.language.languages import CATALOGUES, LANGUAGES, direction, speaking
-from service.views.site.forms import RequestForm
+from service.views.requester.forms import RequestForm
 from tests.conftest import rows
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import FORM, LINDA, NATASHA, RITA, HandClock, Story
@@ -43,7 +44,8 @@ def messages(catalog: Catalog) -> dict[tuple[str, ...], Message]:
     return {forms(message.id): message for message in catalog if message.id}
 
 
-def forms(text: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
+def forms(text: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
+    assert text is not None
     return (text,) if isinstance(text, str) else tuple(text)
 
 
@@ -277,8 +279,6 @@ def test_a_language_that_nobody_speaks_here_is_refused_at_its_field(story: Story
 
 
 def test_the_language_of_a_party_follows_the_page_until_another_is_chosen() -> None:
-    from werkzeug.datastructures import MultiDict
-
     with speaking("de"):
         fresh = RequestForm()
         assert (fresh.a_language.data, fresh.b_language.data) == ("de", "de")

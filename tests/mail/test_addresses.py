@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from service.lifecycle import ConsentState, MailKind, Role
 from service.mail.addresses import NotOurs, Ours, Purpose, bare, read, signed
 from service.mail.tokens import BadLink, Tokens
-from service.settings.table import Settings, load
+from service.settings.environment import load
+from service.settings.table import Settings
 from service.store.models import Consent, Introduction, OutboxMail
 from tests.support.story import LINDA, NATASHA, RITA, SECRET, Story
 
@@ -50,6 +51,7 @@ def test_an_address_says_what_it_is_for_and_which_mail_it_stands_in(purpose: Pur
 def test_the_version_is_that_of_the_links_of_whoever_gets_the_mail() -> None:
     mails = {to: mail(to) for to in Role}
     for number, (to, row) in enumerate(mails.items(), start=2):
+        assert row.introduction is not None
         holder = row.introduction if to is Role.REQUESTER else row.introduction.consent(to)
         holder.version = number
         ours = read(signed(Purpose.INTRO, row, SETTINGS), SETTINGS)

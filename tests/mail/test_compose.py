@@ -8,15 +8,17 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 
-from service.introductions import requests as introductions
+from service.introductions import requests
 from service.lifecycle import About, ConsentState, Envelope, Mail, MailKind, Order, Reason, Role, State
 from service.mail.compose import compose, introduction_message, message_id
 from service.mail.render import preview
 from service.mail.tokens import Tokens
-from service.settings.table import Settings, load
+from service.settings.environment import load
+from service.settings.table import Settings
 from service.store.models import FirstWriter, Introduction, Need, OutboxMail, Sought
 from tests.support.flowed import unflowed
 from tests.support.story import LINDA, NATASHA, RITA, SECRET
@@ -34,11 +36,11 @@ SETTINGS = load(
 )
 OURS = "in.twoyes.test"
 WITH_REPLIES = SETTINGS.model_copy(update={"INBOUND_DOMAIN": OURS})
-ASKED = introductions.Request(
+ASKED = requests.Request(
     requester_name="Rita Quill",
     requester_email=RITA,
-    a=introductions.Party("Linda Marsh", LINDA, "Runs the beauty salon.", "Her customer for ten years."),
-    b=introductions.Party("Natasha Orlova", NATASHA, "Designs interiors.", "She did our reading room."),
+    a=requests.Party("Linda Marsh", LINDA, "Runs the beauty salon.", "Her customer for ten years."),
+    b=requests.Party("Natasha Orlova", NATASHA, "Designs interiors.", "She did our reading room."),
     need="A new interior for the salon before spring.",
     need_of=Need.A,
     sought=Sought.YES,
@@ -83,9 +85,9 @@ INJECTIONS = [
 ]
 
 
-def case(asked: introductions.Request = ASKED, **changes: object) -> Introduction:
+def case(asked: requests.Request = ASKED, **changes: object) -> Introduction:
     """An introduction that is being asked; it is not in any database."""
-    introduction = introductions.draft(asked, NOW)
+    introduction = requests.draft(asked, NOW)
     introduction.id, introduction.state = 1, State.ASKING
     introduction.verified_at, introduction.closes_at = NOW, NOW + timedelta(days=7)
     for number, consent in enumerate(introduction.consents, start=1):
@@ -135,7 +137,7 @@ def part(message: EmailMessage, kind: str) -> str:
     return unflowed(text) if kind == "plain" else text
 
 
-def named(name: str) -> introductions.Request:
+def named(name: str) -> requests.Request:
     """Everybody and everything bears the same awkward text."""
     return replace(
         ASKED,
@@ -247,7 +249,7 @@ def test_the_text_part_is_flowed_and_comes_out_as_it_was_written() -> None:
     shown = str(body.get_content()).split("\r\n")
     assert max(len(line) for line in shown if "https://" not in line) <= 78
     assert "-- " in shown
-    whole = "Nothing is shared unless you both say yes: not your address, and not your answer."
+    whole = "Nothing is shared unless you both say yes: not your address, not your answer."
     assert whole in part(message, "plain")
     assert not any(whole in line for line in shown)
 
@@ -371,7 +373,7 @@ def test_the_receipt_says_the_same_after_a_first_and_a_second_yes() -> None:
     introduction.consent(Role.B).state, introduction.state = ConsentState.YES, State.AGREED
     introduction.hold_until = NOW
     assert written(introduction, MailKind.RECEIPT, Role.A) == first
-    assert "If both agree, the introduction reaches you by Monday, 9 March 2026, 09:10 UTC" in first
+    assert "If you both say yes, the introduction will reach you by Monday, 9 March 2026, 09:10 UTC" in first
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.HANDOFF_UNCONFIRMED])
@@ -384,16 +386,16 @@ def test_what_did_not_come_about_is_told_in_the_same_words_whatever_the_reason(
     ended.consent(Role.B).state = state
     for kind, to in ((MailKind.SUMMARY, Role.REQUESTER), (MailKind.NOT_COME_ABOUT, Role.A)):
         assert written(ended, kind, to) == written(plain, kind, to)
-        assert "did not come about" in written(ended, kind, to)
+        assert "didn’t go ahead" in written(ended, kind, to)
 
 
 def test_the_summary_tells_a_referral_from_a_lead() -> None:
-    introduced = {"introduced_at": NOW, "left_at": NOW}
+    introduced: dict[str, Any] = {"introduced_at": NOW, "left_at": NOW}
     assert "referral" in written(case(state=State.CONFIRMED, **introduced), MailKind.SUMMARY, Role.REQUESTER)
     lead = case(state=State.CLOSED, reason=Reason.HANDOFF_UNCONFIRMED, **introduced)
     text = written(lead, MailKind.SUMMARY, Role.REQUESTER)
     assert "recorded as a lead" in text
-    assert "becomes a referral as soon as it is confirmed" in text
+    assert "becomes a referral as soon as it’s confirmed" in text
 
 
 @pytest.mark.parametrize("requester_is", [None, Role.A, Role.B])
@@ -404,7 +406,7 @@ def test_a_follow_up_promises_a_referral_only_to_whom_a_yes_makes_one(
     data = raw(case(replace(ASKED, requester_is=requester_is)), MailKind.FOLLOW_UP, to)
     for kind in ("plain", "html"):
         body = part(parsed(data), kind)
-        assert "we ask only once" in body.lower()
+        assert "we only ask once" in body.lower()
         assert ("counts as a referral" in body) is (to is not requester_is)
         assert ("by Rita Quill" in body) is (requester_is is None)
 
@@ -447,9 +449,7 @@ def test_an_ask_says_who_asks_and_why_and_until_when_with_one_link_and_a_way_out
 
 
 def test_a_requester_who_is_one_of_the_two_asks_for_themselves_and_vouches_for_nobody() -> None:
-    asked = replace(
-        ASKED, requester_is=Role.A, a=introductions.Party("Rita Quill", RITA, "Runs a salon.", "No.")
-    )
+    asked = replace(ASKED, requester_is=Role.A, a=requests.Party("Rita Quill", RITA, "Runs a salon.", "No."))
     text = written(case(asked), MailKind.ASK, Role.B)
     assert "Rita Quill would like to be introduced to you." in text
     assert "How Rita Quill knows" not in text
@@ -470,7 +470,7 @@ def test_the_introduction_is_one_message_to_both_that_reply_all_answers() -> Non
         NATASHA,
         "+44 20 7946 0958",
         "> Mornings suit me best.",
-        "Linda Marsh writes first.",
+        "Linda Marsh will write first.",
     ):
         assert words in text
         assert words.removeprefix("> ") in part(message, "html")
@@ -488,7 +488,7 @@ def test_the_introduction_is_the_same_bytes_however_often_and_whenever_it_is_wri
 
 @pytest.mark.parametrize("change", [{"cc_requester": False}, {"requester_is": Role.A}])
 def test_the_requester_gets_no_copy_of_their_own_unless_they_are_a_third_who_wants_one(
-    change: dict[str, object],
+    change: dict[str, Any],
 ) -> None:
     assert parsed(raw(case(**change), MailKind.INTRODUCTION, Role.A))["Cc"] is None
 
@@ -518,7 +518,7 @@ def test_typed_lines_cannot_pass_for_ours_in_the_text_part() -> None:
 @pytest.mark.parametrize("kind", [MailKind.ASK, MailKind.REMINDER, MailKind.INTRODUCTION])
 @pytest.mark.parametrize("role", [Role.A, Role.B])
 def test_a_preview_of_what_is_not_saved_holds_placeholders_and_no_link(kind: MailKind, role: Role) -> None:
-    shown = preview(introductions.draft(ASKED, NOW), kind, role, SETTINGS)
+    shown = preview(requests.draft(ASKED, NOW), kind, role, SETTINGS)
     for words in (shown.text, shown.html):
         assert "https://" not in words
         assert "href" not in words
@@ -529,7 +529,7 @@ def test_a_preview_of_what_is_not_saved_holds_placeholders_and_no_link(kind: Mai
 
 @pytest.mark.parametrize("role", [Role.A, Role.B])
 def test_a_preview_says_what_the_mail_will_say(role: Role) -> None:
-    shown = preview(introductions.draft(ASKED, NOW), MailKind.ASK, role, SETTINGS)
+    shown = preview(requests.draft(ASKED, NOW), MailKind.ASK, role, SETTINGS)
     message = parsed(raw(case(), MailKind.ASK, role))
     assert shown.subject == message["Subject"]
 

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import dkim
 import pytest
@@ -18,7 +19,8 @@ from nacl.signing import SigningKey, VerifyKey
 
 from service.lifecycle import MailKind, Role
 from service.mail.smtp import Kind, SmtpSession
-from service.settings.table import Settings, SettingsError, load
+from service.settings.environment import SettingsError, load
+from service.settings.table import Settings
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, SECRET, Story
 
@@ -131,8 +133,7 @@ def verdicts(message: bytes) -> list[bool]:
     """What our own verifier says to each signature, and then what dkimpy says."""
     checker = dkim.DKIM(message)
     theirs = [
-        _said(lambda index=index: checker.verify(idx=index, dnsfunc=_dns))
-        for index in range(len(signatures(message)))
+        _said(partial(checker.verify, idx=index, dnsfunc=_dns)) for index in range(len(signatures(message)))
     ]
     return [*(verified(message, signature) for signature in signatures(message)), *theirs]
 

@@ -11,7 +11,7 @@ from service.mail.flowed import unflowed as paragraphs
 from tests.support.flowed import unflowed
 
 LINK = "https://twoyes.test/a/" + "x" * 120
-LONG = "Nothing is shared unless you both say yes: not your address, and not your answer. " * 3
+LONG = "Nothing is shared unless you both say yes: not your address, not your answer. " * 3
 ARABIC = "تود ريتا كويل أن تعرّفك على ناتاشا أورلوفا، ولن يُرسل أي شيء ما لم توافقا كلاكما على ذلك. " * 3
 CHINESE = "丽塔想把你介绍给娜塔莎。" * 20
 TYPED = st.text(st.sampled_from("ab->F rom \t\u00a0\u2028é李ع.:/"), max_size=200)

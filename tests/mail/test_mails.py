@@ -25,7 +25,7 @@ from service.language.languages import LANGUAGES, speaking
 from service.lifecycle import MailKind
 from service.mail import render
 from service.mail.compose import UNSUBSCRIBABLE
-from service.settings.table import load
+from service.settings.environment import load
 from service.store.models import Introduction
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import SECRET
@@ -241,7 +241,7 @@ def test_a_reply_is_offered_only_where_replies_reach_us(name: str) -> None:
             settings = load({**ENVIRON, **({"INBOUND_DOMAIN": domain} if domain else {})})
             known = render.facts(introduction, sample.to, settings) | samples._links(introduction)
             for part in (render.write(sample.kind, known).text, render.write(sample.kind, known).html):
-                assert ("You can also simply reply" in part) is (domain is not None)
+                assert ("You can also just reply" in part) is (domain is not None)
 
 
 def test_no_button_is_smaller_than_a_finger_and_on_a_phone_it_is_as_wide_as_the_mail() -> None:

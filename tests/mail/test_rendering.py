@@ -9,7 +9,7 @@ import mrml
 import pytest
 from jinja2 import Environment
 
-from service.inbound.handling import Effect
+from service.inbound.effects import Effect
 from service.mail.render import Rendering
 from tests.inbound.test_by_mail import Post
 from tests.support.inbound_mail import DOMAIN, Listening

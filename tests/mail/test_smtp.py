@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 import trustme
 
 from service.mail.smtp import Kind, Outcome, SmtpSession
-from service.settings.table import Settings, load
+from service.settings.environment import load
+from service.settings.table import Settings
 from tests.support.smtp_server import (
     DROP,
     HANG,
@@ -25,7 +27,7 @@ from tests.support.smtp_server import (
 SENDER = "twoyes@example.org"
 ALICE = "alice@example.org"
 BOB = "bob@example.org"
-ÅLICE = "ålice@example.org"
+ALICE_IN_UTF8 = "ålice@example.org"
 MAIL = b"Subject: Would you like to meet Bob?\r\n\r\nHello Alice\r\n"
 NEXT_MAIL = b"Subject: next\r\n\r\nHello again\r\n"
 
@@ -70,7 +72,7 @@ def assert_next_mail_is_taken(session: SmtpSession, relay: FaultySmtp) -> None:
 
 
 def assert_next_mail_is_taken_after(session: SmtpSession, relay: FaultySmtp, **script: None) -> None:
-    relay.behave(**script)
+    relay.behave(script)
     assert_next_mail_is_taken(session, relay)
 
 
@@ -195,7 +197,7 @@ class TestTheFence:
     def test_is_not_asked_about_a_mail_that_was_refused_before(
         self, relay: FaultySmtp, session: SmtpSession, stage: str
     ) -> None:
-        relay.behave(**{stage: "550 5.7.1 no"})
+        relay.behave({stage: "550 5.7.1 no"})
         send(session, fence=must_not_be_asked)
         assert relay.messages == []
 
@@ -261,7 +263,7 @@ class TestAnErrorReply:
         if kept:
             assert_next_mail_is_taken(session, relay)
         before = list(relay.messages)
-        relay.behave(**{stage: reply})
+        relay.behave({stage: reply})
         assert send(session) == Outcome(kind, reply)
         assert relay.messages == before
         assert_next_mail_is_taken_after(session, relay, **{stage: None})
@@ -306,7 +308,7 @@ class TestALostConnection:
     def test_is_told_by_when_it_was_lost(
         self, relay: FaultySmtp, session: SmtpSession, stage: str, kind: Kind, fault: bytes
     ) -> None:
-        relay.behave(**{stage: fault})
+        relay.behave({stage: fault})
         outcome = send(session)
         assert outcome.kind is kind
         assert outcome.reply.isprintable()
@@ -362,7 +364,7 @@ class TestAServerThatHangs:
     def test_is_left_after_the_timeout(
         self, relay: FaultySmtp, session: SmtpSession, stage: str, kind: Kind
     ) -> None:
-        relay.behave(**{stage: HANG})
+        relay.behave({stage: HANG})
         started = time.monotonic()
         outcome = send(session)
         assert outcome.kind is kind
@@ -443,7 +445,7 @@ class TestARelayInTrouble:
         ],
     )
     def test_is_told_in_its_own_words(self, relay: FaultySmtp, stage: str, reply: str) -> None:
-        relay.behave(**{stage: reply})
+        relay.behave({stage: reply})
         with SmtpSession(settings_for(relay, MAIL_USERNAME="twoyes", MAIL_PASSWORD="secret")) as session:
             assert send(session, fence=must_not_be_asked) == Outcome(Kind.RELAY, reply)
             assert relay.wait_until_idle()
@@ -484,12 +486,16 @@ class TestARelayInTrouble:
         assert relay.logins == [("twoyes", "secret")]
 
 
+def relay_with(offer: str, context: ssl.SSLContext) -> FaultySmtp:
+    return FaultySmtp(tls=context) if offer == "tls" else FaultySmtp(starttls_with=context)
+
+
 class TestTls:
     @pytest.mark.parametrize(("name", "offer"), [("MAIL_USE_TLS", "starttls_with"), ("MAIL_USE_SSL", "tls")])
     def test_with_the_right_certificate_carries_the_mail(
         self, authority: trustme.CA, name: str, offer: str
     ) -> None:
-        with FaultySmtp(**{offer: server_context(authority, "localhost")}) as relay:
+        with relay_with(offer, server_context(authority, "localhost")) as relay:
             settings = settings_for(relay, **{name: "true"}, MAIL_USERNAME="twoyes", MAIL_PASSWORD="secret")
             with SmtpSession(settings) as session:
                 assert send(session).kind is Kind.ACCEPTED
@@ -502,7 +508,7 @@ class TestTls:
     def test_with_a_certificate_for_another_name_is_refused(
         self, authority: trustme.CA, name: str, offer: str
     ) -> None:
-        with FaultySmtp(**{offer: server_context(authority, "other.example.org")}) as relay:
+        with relay_with(offer, server_context(authority, "other.example.org")) as relay:
             settings = settings_for(relay, **{name: "true"}, MAIL_USERNAME="twoyes", MAIL_PASSWORD="secret")
             with SmtpSession(settings) as session:
                 outcome = send(session)
@@ -513,7 +519,7 @@ class TestTls:
 
     @pytest.mark.parametrize(("name", "offer"), [("MAIL_USE_TLS", "starttls_with"), ("MAIL_USE_SSL", "tls")])
     def test_with_a_certificate_of_an_unknown_authority_is_refused(self, name: str, offer: str) -> None:
-        with FaultySmtp(**{offer: server_context(trustme.CA(), "localhost")}) as relay:
+        with relay_with(offer, server_context(trustme.CA(), "localhost")) as relay:
             with SmtpSession(settings_for(relay, **{name: "true"})) as session:
                 outcome = send(session)
             assert outcome.kind is Kind.RELAY
@@ -579,12 +585,12 @@ class TestAnAddress:
 class TestAnInternationalAddress:
     """RFC 6531: only a relay that offers SMTPUTF8 may be told of one."""
 
-    NAMING = b"To: <" + ÅLICE.encode() + b">\r\n\r\nHello\r\n"
+    NAMING = b"To: <" + ALICE_IN_UTF8.encode() + b">\r\n\r\nHello\r\n"
 
     def test_is_told_to_a_relay_that_offers_to_take_it(self) -> None:
         with FaultySmtp(smtputf8=True) as relay, SmtpSession(settings_for(relay)) as session:
-            assert session.send(SENDER, ÅLICE, self.NAMING, yes).kind is Kind.ACCEPTED
-            assert relay.messages == [Received(SENDER, (ÅLICE,), self.NAMING, smtputf8=True)]
+            assert session.send(SENDER, ALICE_IN_UTF8, self.NAMING, yes).kind is Kind.ACCEPTED
+            assert relay.messages == [Received(SENDER, (ALICE_IN_UTF8,), self.NAMING, smtputf8=True)]
             assert_next_mail_is_taken(session, relay)
 
     def test_in_a_header_asks_for_as_much_as_in_the_envelope(self) -> None:
@@ -597,10 +603,10 @@ class TestAnInternationalAddress:
         with FaultySmtp(starttls_with=context, smtputf8=True) as relay:
             session = SmtpSession(settings_for(relay, MAIL_USE_TLS="true"))
             with session:
-                assert session.send(SENDER, ÅLICE, self.NAMING, yes).kind is Kind.ACCEPTED
+                assert session.send(SENDER, ALICE_IN_UTF8, self.NAMING, yes).kind is Kind.ACCEPTED
 
     @pytest.mark.parametrize("kept", [False, True], ids=["fresh", "kept"])
-    @pytest.mark.parametrize("recipient", [ÅLICE, BOB])
+    @pytest.mark.parametrize("recipient", [ALICE_IN_UTF8, BOB])
     def test_is_refused_and_never_said_where_it_is_not_offered(
         self, relay: FaultySmtp, session: SmtpSession, recipient: str, kept: bool
     ) -> None:
@@ -647,7 +653,7 @@ class TestTheFaultyServer:
         assert [message.data for message in relay.messages] == [b"one\n\r\ntwo\r\n"]
 
     def test_takes_no_letter_outside_ascii_without_the_option(self) -> None:
-        mail, rcpt = "MAIL FROM:<a@b>{}\r\n", f"RCPT TO:<{ÅLICE}>\r\n".encode()
+        mail, rcpt = "MAIL FROM:<a@b>{}\r\n", f"RCPT TO:<{ALICE_IN_UTF8}>\r\n".encode()
         with FaultySmtp(smtputf8=True) as relay:
             plain = self.talk(relay, b"EHLO x\r\n", mail.format("").encode(), rcpt)
             assert plain == [b"250", b"250", b"553"]

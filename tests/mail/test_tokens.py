@@ -6,7 +6,8 @@ import base64
 
 import pytest
 
-from service.lifecycle import ConsentState
+from service.introductions import decisions
+from service.lifecycle import ConsentState, Failed, MailKind, Role
 from service.mail.tokens import BadLink, Link, Tokens
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, SECRET, HandClock, Story
@@ -76,7 +77,7 @@ def test_a_link_of_another_purpose_or_of_nobody_gets_a_page_that_says_what_to_do
     for path in (f"/r/{answer}", f"/f/{answer}", f"/a/{requester}", f"/never/{answer}", f"/a/{answer[:-3]}"):
         for response in (story.client.get(path), story.post(path, answer="yes", action="verify")):
             assert response.status_code == 404
-            assert "open it once more from the email" in response.text
+            assert "open it again from the email" in response.text
     assert story.consent(LINDA).state is ConsentState.ASKED
 
 
@@ -120,14 +121,11 @@ def test_the_link_to_a_corrected_address_is_revoked_but_its_never_still_works(st
 
 def bounce(story: Story, address: str) -> None:
     """The ask was accepted by the relay and came back later."""
-    from service.introductions import decisions
-    from service.lifecycle import Failed, MailKind, Role
-
     assert story.consent(address).side is Role.B
-    with story.db.transaction() as session:
-        introduction = decisions.lock(session, story.introduction().id)
+    with story.writing() as context:
+        introduction = decisions.lock(context.session, story.introduction().id)
         command = Failed(MailKind.ASK, Role.B, "550 5.1.1 no such user")
-        decisions.apply(session, story.settings, introduction, command, story.clock())
+        decisions.apply(context, introduction, command)
 
 
 def test_links_of_an_older_key_work_while_it_is_a_fallback(

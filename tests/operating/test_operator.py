@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select
 
 from service.delivery import outcomes as results
-from service.inbound.handling import Effect
+from service.inbound.effects import Effect
 from service.inbound.store import FAILED
-from service.introductions import quotas as limits
 from service.introductions import wishes
 from service.lifecycle import ConsentState, MailKind, Role, State
 from service.operating import records
 from service.store.models import Event, InboundMail, MailState, OutboxMail, Report, Suppression
+from service.store.suppressions import is_suppressed
 from service.views import operator
 from tests.conftest import rows
 from tests.introductions.test_wishes import allowed, reports, wish
@@ -118,11 +118,11 @@ def test_what_no_page_of_ours_sends_is_refused(story: Story, fields: dict[str, s
 def test_a_failed_mail_is_shown_with_what_the_relay_said_and_retry_really_sends_it(story: Story) -> None:
     mail = fail_linda(story)
     page = look(story)
-    assert f"Mail {mail} of introduction 1" in page
+    assert f"Email {mail} of introduction 1" in page
     assert "receipt → a, failed" in page
     assert "550 5.7.1 not here" in page
     assert story.kinds(LINDA) == ["ask"]
-    assert f"Mail {mail} is queued again" in press(story, "retry", mail=str(mail))
+    assert f"Email {mail} is queued again" in press(story, "retry", mail=str(mail))
     story.sweep()
     assert story.kinds(LINDA) == ["ask", "receipt"]
     assert story.outbox(MailKind.RECEIPT, LINDA)[0].state is MailState.SENT
@@ -136,7 +136,7 @@ def test_of_a_request_of_their_own_an_operator_learns_no_answer(story: Story) ->
     story.sweep()
     [mail] = story.outbox(MailKind.RECEIPT, LINDA)
     page = look(story)
-    assert f"Mail {mail.id} of introduction 1" in page
+    assert f"Email {mail.id} of introduction 1" in page
     for tells in ("receipt", "→ a", "not here", LINDA, "Linda"):
         assert tells not in page
 
@@ -146,7 +146,7 @@ def test_a_mail_that_left_or_never_was_is_left_alone_and_said_so(story: Story, m
     story.ask()
     number = story.outbox(MailKind.ASK, LINDA)[0].id if mail == "sent" else 4711
     before = rows(story.db)
-    assert f"Mail {number} was left alone" in press(story, "retry", mail=str(number))
+    assert f"Email {number} was left alone" in press(story, "retry", mail=str(number))
     assert rows(story.db) == before
 
 
@@ -155,7 +155,7 @@ def test_a_mail_that_nobody_needs_any_more_has_no_button_and_is_left_alone(story
     assert 'value="retry"' in story.client.get(PATH).text
     story.post(story.link(LINDA, "/a/"), answer="no")
     story.sweep(days=8)
-    assert "1 mail failed that nobody needs any more." in look(story)
+    assert "1 failed email is no longer needed." in look(story)
     assert 'value="retry"' not in story.client.get(PATH).text
     assert "was left alone" in press(story, "retry", mail=str(mail))
     assert story.outbox(MailKind.RECEIPT, LINDA)[0].state is MailState.FAILED
@@ -164,7 +164,7 @@ def test_a_mail_that_nobody_needs_any_more_has_no_button_and_is_left_alone(story
 def test_mails_that_can_be_helped_are_not_crowded_out_by_those_that_nobody_needs(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operator, "AT_ONCE", 2)
+    monkeypatch.setattr(operator, "MAX_ROWS", 2)
     story.ask(requester_email=RUTH)
     with story.db.transaction() as session:
         asked = session.scalars(select(OutboxMail).where(OutboxMail.kind == MailKind.ASK)).first()
@@ -172,15 +172,15 @@ def test_mails_that_can_be_helped_are_not_crowded_out_by_those_that_nobody_needs
         for number in range(6):
             session.add(copy_of(asked, MailKind.SUMMARY if number < 3 else MailKind.ASK, number + 10))
     page = look(story)
-    assert page.count("Send it once more") == page.count("summary → a, failed") == 2
+    assert page.count("Send it again") == page.count("summary → a, failed") == 2
     assert "ask → a" not in page
-    assert "1 more mail can be sent once more; there is no room for it here." in page
-    assert "3 mails failed that nobody needs any more." in page
+    assert "1 more email can be sent again, but isn’t listed here." in page
+    assert "3 failed emails are no longer needed." in page
     assert "not counted here" not in page
-    monkeypatch.setattr(records, "LOOKED_AT", 4)
+    monkeypatch.setattr(records, "MAX_MAILS_EXAMINED", 4)
     page = look(story)
-    assert page.count("Send it once more") == 1
-    assert "2 older mails that failed are not counted here." in page
+    assert page.count("Send it again") == 1
+    assert "2 older failed emails are not counted here." in page
 
 
 def copy_of(mail: OutboxMail, kind: MailKind, number: int) -> OutboxMail:
@@ -193,7 +193,7 @@ def copy_of(mail: OutboxMail, kind: MailKind, number: int) -> OutboxMail:
 
 
 def test_the_queue_is_counted_by_how_far_its_mails_are(story: Story) -> None:
-    empty = "Mails that wait: 0. In a worker’s hands: 0. To be tried again: 0. Perhaps sent, perhaps not: 0."
+    empty = "Emails waiting: 0. Being sent: 0. To be retried: 0. Unclear whether sent: 0."
     assert empty in look(story)
     story.ask()
     states = (MailState.QUEUED, MailState.LEASED, MailState.HANDOVER, MailState.RETRY, MailState.UNKNOWN)
@@ -202,32 +202,30 @@ def test_the_queue_is_counted_by_how_far_its_mails_are(story: Story) -> None:
         assert asked
         for number, state in enumerate(states, 10):
             mail = copy_of(asked, MailKind.ASK, number)
-            mail.state, mail.lease = state, "x" if state in records.TAKEN else None
+            mail.state, mail.lease = state, "x" if state in records.IN_DELIVERY else None
             session.add(mail)
-    counted = (
-        "Mails that wait: 1. In a worker’s hands: 2. To be tried again: 1. Perhaps sent, perhaps not: 1."
-    )
+    counted = "Emails waiting: 1. Being sent: 2. To be retried: 1. Unclear whether sent: 1."
     assert counted in look(story)
 
 
 def test_a_relay_in_trouble_and_what_waits_for_it_are_shown_until_it_is_over(story: Story) -> None:
-    assert "No mail is late." in look(story)
+    assert "No email is late." in look(story)
     story.relay.behave(banner="421 4.3.2 not now")
     story.request()
     page = look(story)
-    assert "The relay is in trouble. All mail waits until Monday, 2 March 2026, 09:0" in page
+    assert "The relay is in trouble. All email waits until Monday, 2 March 2026, 09:0" in page
     assert "421 4.3.2 not now" in page
     assert "verify → requester" in page
     story.clock.advance(hours=1)
     page = look(story)
-    assert "The oldest mail that should have left was due on Monday, 2 March 2026, 09:00 UTC." in page
+    assert "The oldest email still to be sent was due on Monday, 2 March 2026, 09:00 UTC." in page
     assert "in trouble" not in page
     story.relay.behave(banner=None)
     story.sweep()
     page = look(story)
     assert "in trouble" not in page
     assert "verify" not in page
-    assert "No mail is late." in page
+    assert "No email is late." in page
 
 
 def test_a_mail_that_was_held_back_is_shown_with_its_next_attempt(
@@ -266,7 +264,7 @@ def test_a_mail_that_arrived_and_could_not_be_read_is_shown_without_its_token(st
     assert "lmtp → bounce, failed, 10×" in page
     assert "lmtp → bounce, waiting, 3×" in page
     assert page.count("lmtp → bounce") == 2
-    assert "The oldest mail that arrived and was not read yet came on Monday" in page
+    assert "The oldest incoming email that hasn’t been read yet arrived on Monday" in page
     assert "sEcReT" not in page
     assert LINDA not in page
 
@@ -288,7 +286,7 @@ def test_mails_to_the_operator_are_counted_with_the_command_that_prints_one(stor
                     processed_at=story.clock(),
                 )
             )
-    assert "Mails to the operator that are kept: 2. twoyes received show ID prints one." in look(story)
+    assert "Emails kept for the operator: 2. twoyes received show ID prints one." in look(story)
 
 
 # --- Reports and limits -------------------------------------------------------------------------------
@@ -297,11 +295,11 @@ def test_mails_to_the_operator_are_counted_with_the_command_that_prints_one(stor
 def test_a_report_is_shown_with_what_was_asked_and_not_with_who_reported_it(story: Story) -> None:
     story.ask()
     asked = look(story)
-    assert asked.count("Nothing here at the moment.") == 5
+    assert asked.count("Nothing here right now.") == 5
     wish(story, NATASHA, wishes.Wish.REPORT)
     page = look(story)
     assert "Report 1 about introduction 1" in page
-    assert f"Asked for by Rita Quill, {RITA}: A new interior for the salon before spring." in page
+    assert f"Requested by Rita Quill, {RITA}: A new interior for the salon before spring." in page
     for tells in (NATASHA, LINDA, "Natasha", "Linda"):
         assert tells not in page
 
@@ -321,8 +319,8 @@ def test_dismissing_a_report_restores_the_limit_and_leaves_the_reporter_alone(st
     assert allowed(story, RITA) == 5
     with story.db.reading() as session:
         assert session.get_one(Report, 1).dismissed_at == story.clock()
-        assert limits.is_suppressed(session, NATASHA, RITA)
-    assert "Report 1 had been dismissed before." in press(story, "dismiss", report="1")
+        assert is_suppressed(session, NATASHA, RITA)
+    assert "Report 1 was already dismissed." in press(story, "dismiss", report="1")
 
 
 def test_requesters_are_listed_from_one_request_before_their_limit_on(story: Story) -> None:
@@ -358,7 +356,7 @@ def test_suppressions_are_counted_by_kind_and_never_name_an_address(story: Story
     wish(story, NATASHA, wishes.Wish.NOT_FROM)
     wish(story, LINDA, wishes.Wish.NEVER)
     page = look(story)
-    assert "For everyone: 1. For one requester: 1." in page
+    assert "From anyone: 1. From one requester: 1." in page
     for row in suppressed(story):
         assert f"{row.address_hash[:8]}…" in page
         assert row.address_hash[:9] not in page
@@ -373,7 +371,7 @@ def test_a_lifted_suppression_lets_a_new_request_be_asked_and_leaves_an_event(st
     story.request()
     assert story.verify().status_code == 409
     page = press(story, "lift", email=f" {NATASHA.upper()} ")
-    assert "That address may be written to again." in page
+    assert "We may write to that address again." in page
     assert NATASHA not in page
     assert suppressed(story) == []
     assert lifted(story) == [(1, "operator")]
@@ -400,9 +398,9 @@ def test_what_was_wished_of_one_requester_is_lifted_only_for_that_one(story: Sto
     [of_ruth] = [row.requester_hash for row in suppressed(story) if row.requester_hash]
     press(story, "lift", email=NATASHA)
     assert [row.requester_hash for row in suppressed(story)] == [of_ruth]
-    assert "That address is not on the list" in press(story, "lift", email=NATASHA)
-    assert "That address is not on the list" in press(story, "lift", email=NATASHA, requester=RITA)
-    assert "may be written to again" in press(story, "lift", email=NATASHA, requester=RUTH)
+    assert "That address isn’t on the list" in press(story, "lift", email=NATASHA)
+    assert "That address isn’t on the list" in press(story, "lift", email=NATASHA, requester=RITA)
+    assert "We may write to that address again" in press(story, "lift", email=NATASHA, requester=RUTH)
     assert suppressed(story) == []
 
 
@@ -412,7 +410,7 @@ def test_what_was_wished_of_one_requester_is_lifted_only_for_that_one(story: Sto
         ({"email": ""}, "email address"),
         ({"email": "linda"}, "email address"),
         ({"email": LINDA, "requester": "rita"}, "email address"),
-        ({"email": LINDA, "requester": RITA}, "not on the list"),
+        ({"email": LINDA, "requester": RITA}, "isn’t on the list"),
     ],
 )
 def test_a_slip_in_an_address_is_said_and_changes_nothing(
@@ -426,8 +424,8 @@ def test_a_slip_in_an_address_is_said_and_changes_nothing(
 
 
 def test_a_message_is_shown_once(story: Story) -> None:
-    assert "That address is not on the list" in press(story, "lift", email=LINDA)
-    assert "That address is not on the list" not in look(story)
+    assert "That address isn’t on the list" in press(story, "lift", email=LINDA)
+    assert "That address isn’t on the list" not in look(story)
 
 
 def test_no_token_and_no_answer_of_a_party_stands_on_the_page(story: Story) -> None:

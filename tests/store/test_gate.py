@@ -12,6 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from service.lifecycle import MailKind
 from tests.support.story import LINDA, NATASHA, Story
 
+pytestmark = pytest.mark.both_databases
+
 INSERT = """
 INSERT INTO outbox (introduction_id, kind, "to", recipient, number, about, message_id, tag, body,
                     gate_a, gate_b, state, created_at, due_at, useful_until, attempts, handovers, reply)
@@ -41,11 +43,11 @@ def refuses(connection: Connection, statement: str, **values: object) -> bool:
     with connection.begin() as transaction:
         try:
             connection.execute(text(statement), values)
-            return False
         except IntegrityError:
             return True
         finally:
             transaction.rollback()
+    return False
 
 
 @pytest.mark.parametrize("yeses", [(), (LINDA,), (NATASHA,)])

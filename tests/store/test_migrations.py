@@ -14,11 +14,13 @@ from sqlalchemy.exc import IntegrityError, SAWarning
 
 from service.cli import main
 from service.operating.doctor import examine
-from service.settings.table import load
+from service.settings.environment import load
 from service.store.db import Database
 from service.store.migrations import SQUASHED, UnknownMigration, config_of, current, migrate, newest
 from service.store.models import Base, InboundMail, Installation, OutboxMail
-from tests.conftest import DATABASES, rows
+from tests.conftest import rows
+
+pytestmark = pytest.mark.both_databases
 
 INTRODUCTION = """
 INSERT INTO introductions (id, requester_name, requester_email, requester_address, need, need_of, sought,
@@ -77,13 +79,13 @@ MAILS = [
 ]
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database without a single table."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/empty.db"
         return
-    server = make_url(request.getfixturevalue("migrated_postgresql"))
+    server = make_url(request.getfixturevalue("postgresql_url"))
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("CREATE DATABASE empty"))
@@ -114,16 +116,16 @@ def write(url: str, statement: str, **values: object) -> None:
     db.engine.dispose()
 
 
-def write_mail(url: str, id: int, kind: str, to: str, round: int) -> None:
+def write_mail(url: str, id: int, kind: str, to: str, number: int) -> None:
     recipient, tag = f"{to}@q.test", f"tag {id}"
-    write(url, MAIL, id=id, kind=kind, to=to, recipient=recipient, round=round, tag=tag, body=b"x")
+    write(url, MAIL, id=id, kind=kind, to=to, recipient=recipient, round=number, tag=tag, body=b"x")
 
 
 def write_mails(url: str) -> None:
     """A row for each of `MAILS`, a link to sign in, and a mail that came back."""
     write(url, INTRODUCTION)
-    for id, (kind, to, round, *_) in enumerate(MAILS, start=1):
-        write_mail(url, id, kind, to, round)
+    for id, (kind, to, number, *_) in enumerate(MAILS, start=1):
+        write_mail(url, id, kind, to, number)
     write(url, SIGN_IN)
     write(url, SIGN_IN_MAIL)
     write(url, BOUNCE)
@@ -193,8 +195,8 @@ def test_a_database_of_an_unknown_migration_is_left_alone_with_one_sentence(
     assert "0003" in told.output
     assert current(empty_url) == "0003"
     database = next(finding for finding in examine(load(environ)) if finding.subject == "database")
-    assert database.wrong
-    assert "is at migration 0003" in database.said
+    assert database.failed
+    assert "is at migration 0003" in database.message
     assert "round" in columns(empty_url, "outbox")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from contextlib import suppress
+from typing import Self
 
 from sqlalchemy import select
 
@@ -59,26 +60,26 @@ class Listening:
 
     def __init__(self, story: Story, **settings: str) -> None:
         self.story = story
-        own = {"INBOUND_PORT": str(free_port()), "INBOUND_PROTOCOL": "smtp", **settings}
+        own = {"INBOUND_PORT": str(free_port()), **settings}
         known = {**story.settings.model_dump(exclude_none=True, exclude_defaults=True), **own}
         self.settings = type(story.settings).model_validate(known)
-        self.door = listener.Door(story.db, self.settings, story.clock)
+        self.handler = listener.Handler(story.db, self.settings, story.clock)
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._listen(),))
 
     async def _listen(self) -> None:
-        server = await listener.open_door(self.door)
+        server = await listener.start_server(self.handler)
         self._ready.set()
         await self._stopped.wait()
         server.close()
-        await listener.see_out(self.door)
+        await listener.close_sessions(self.handler)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
 
-    def __enter__(self) -> Listening:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(10)
         return self
@@ -100,7 +101,7 @@ class Line:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
         self.replies = self.socket.makefile("rb")
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -127,10 +128,10 @@ class Line:
         self.send(f"{line}\r\n")
         return self.hear()
 
-    def open(self, *recipients: str, hello: str = "EHLO") -> Line:
+    def open(self, *recipients: str) -> Line:
         """Everything up to DATA."""
         assert self.hear().startswith("220 ")
-        assert self.say(f"{hello} client.test").startswith("250 ")
+        assert self.say("LHLO client.test").startswith("250 ")
         assert self.say(f"MAIL FROM:<{LINDA}>").startswith("250 ")
         for recipient in recipients:
             assert self.say(f"RCPT TO:<{recipient}>").startswith("250 ")

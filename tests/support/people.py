@@ -19,7 +19,7 @@ from .story import FORM, text_of
 
 CSRF_TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>]+>)", re.IGNORECASE | re.MULTILINE)
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a person takes a page for one that does not come."""
 
 
@@ -38,7 +38,7 @@ class Taken:
 
     @cached_property
     def text(self) -> str:
-        return text_of(email.message_from_bytes(self.data, policy=email.policy.default))  # type: ignore[arg-type]
+        return text_of(email.message_from_bytes(self.data, policy=email.policy.default))
 
 
 class Mailboxes(list[Received]):

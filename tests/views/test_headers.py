@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +21,9 @@ GIVEN = {"path:filename": "style.css", "key": "nothing", "name": "ask-together",
 
 
 @pytest.fixture
-def database_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """What a browser is told does not depend on the database."""
-    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'twoyes.db')}"
+    return sqlite_url
 
 
 @pytest.fixture

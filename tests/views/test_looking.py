@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from werkzeug.routing import Rule
 
-from service.settings.table import load
+from service.settings.environment import load
 from tests.conftest import rows
 from tests.support.desk import ask_for_link, sign_in_for_tests
 from tests.support.smtp_server import FaultySmtp
@@ -78,9 +80,6 @@ def test_looking_at_any_route_leaves_every_table_as_it_was(
 
 def test_the_database_itself_refuses_to_write_while_somebody_looks(story: Story) -> None:
     story.request()
-    from sqlalchemy import text
-    from sqlalchemy.exc import DBAPIError
-
     with story.db.reading() as session, pytest.raises(DBAPIError, match=r"(?i)read-?only"):
         session.execute(text("UPDATE introductions SET need = 'changed'"))
     story.clock.advance(seconds=1)

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from service.introductions import quotas as limits
 from service.lifecycle import ConsentState, Envelope, Role, State
 from service.store.models import Report
+from service.store.suppressions import is_suppressed, suppress
 from tests.conftest import rows
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
@@ -50,8 +50,8 @@ def test_after_a_never_the_answer_page_offers_nothing_that_could_not_be_done(
     assert wished.status_code == 200
     assert story.consent(LINDA).state is ConsentState.NO
     shown = story.client.get(page)
-    assert "We will not write to you again, Linda Marsh." in said(shown)
-    assert "nothing more will come" in said(shown)
+    assert "We won’t write to you again, Linda Marsh." in said(shown)
+    assert "you’ll hear nothing more" in said(shown)
     assert "<form" not in main_of(shown)
     assert "<button" not in main_of(shown)
 
@@ -74,7 +74,7 @@ def test_a_yes_or_undo_after_a_never_gets_a_page_of_its_own_and_changes_nothing(
     response = story.post(page + path, **fields)
     assert response.status_code == 409
     assert "You asked us not to write to you again." in said(response)
-    assert "cannot write to you" in said(response)
+    assert "can’t write to you" in said(response)
     assert "whoever runs this TwoYes" in said(response)
     assert f'href="{page}"' in response.text
     assert story.consent(LINDA).state is ConsentState.NO
@@ -105,8 +105,8 @@ def reports(story: Story) -> list[Role]:
 @pytest.mark.parametrize(
     ("wish", "headline", "later"),
     [
-        ("not-from", "We will not write to you for Rita Quill again.", "for Rita Quill again, Linda Marsh."),
-        ("never", "We will not write to you again.", "We will not write to you again, Linda Marsh."),
+        ("not-from", "We won’t write to you for Rita Quill again.", "for Rita Quill again, Linda Marsh."),
+        ("never", "We won’t write to you again.", "We won’t write to you again, Linda Marsh."),
         ("report", "Thank you for telling us.", "for Rita Quill again, Linda Marsh."),
     ],
 )
@@ -122,8 +122,8 @@ def test_each_wish_is_offered_recorded_and_told(
     assert reports(story) == ([Role.A] if wish == "report" else [])
     assert later in look(story, LINDA, "/a/")
     with story.db.reading() as session:
-        assert limits.is_suppressed(session, LINDA, RITA)
-        assert limits.is_suppressed(session, LINDA) is (wish == "never")
+        assert is_suppressed(session, LINDA, RITA)
+        assert is_suppressed(session, LINDA) is (wish == "never")
 
 
 def test_whoever_wants_nothing_from_one_person_can_still_leave_altogether(story: Story) -> None:
@@ -143,7 +143,7 @@ def test_a_requester_can_only_leave_altogether(story: Story) -> None:
     story.sweep(days=3)
     own = story.link(RITA, "/never/")
     assert wishes_on(story.client.get(own)) == ["never"]
-    assert "Shall we never write to you again?" in said(story.client.get(own))
+    assert "Never hear from us again?" in said(story.client.get(own))
     assert story.post(own, wish="report").status_code == 400
     assert reports(story) == []
 
@@ -170,7 +170,7 @@ def test_the_button_of_a_mail_program_means_never_without_a_cookie_or_a_redirect
     assert "Set-Cookie" not in answer.headers
     assert story.consent(LINDA).state is ConsentState.NO
     with story.db.reading() as session:
-        assert limits.is_suppressed(session, LINDA)
+        assert is_suppressed(session, LINDA)
 
 
 # --- Too quick for a person ---------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def ask_slowly(story: Story) -> None:
 def test_an_answer_that_came_too_soon_is_told_kindly_above_the_form(wary: Story) -> None:
     ask_slowly(wary)
     page = wary.link(LINDA, "/a/")
-    quick = "That was very quick, so we have asked you once more by email. Nothing is recorded yet."
+    quick = "That was very quick, so we’ve asked you again by email. Nothing has been recorded yet."
     assert quick not in look(wary, LINDA, "/a/")
     assert wary.post(page, answer="yes").status_code == 303
     assert wary.consent(LINDA).state is ConsentState.ASKED
@@ -211,7 +211,7 @@ def test_a_request_confirmed_too_soon_gets_a_page_with_the_way_back(wary: Story)
     link = wary.link(RITA, "/r/")
     early = wary.post(link, action="verify")
     assert early.status_code == 409
-    assert "That was very quick: please press once more in a few seconds." in said(early)
+    assert "That was very quick: please press again in a few seconds." in said(early)
     assert f'href="{link}"' in early.text
     assert wary.introduction().state is State.UNVERIFIED
     wary.clock.advance(seconds=11)
@@ -234,8 +234,8 @@ def test_nobody_is_told_of_an_introduction_in_the_inbox_that_was_refused_there(s
     assert story.consent(NATASHA).envelope is Envelope.FAILED
     refused, accepted = (said(story.client.get(pages[who])) for who in (NATASHA, LINDA))
     assert "in your inbox" not in refused
-    assert f"Our mail to {NATASHA} could not be delivered" in refused
-    assert "Our mail to Natasha Orlova could not be delivered" in accepted
+    assert f"Our email to {NATASHA} couldn’t be delivered" in refused
+    assert "Our email to Natasha Orlova couldn’t be delivered" in accepted
     assert NATASHA not in accepted
 
 
@@ -251,7 +251,7 @@ def test_where_both_copies_were_refused_both_read_that_it_could_not_be_delivered
     assert story.introduction().state is State.CLOSED
     for page in pages:
         shown = said(story.client.get(page))
-        assert "it could not be delivered: our mail reached neither of you" in shown
+        assert "it couldn’t be delivered: our email reached neither of you" in shown
         assert "inbox" not in shown
 
 
@@ -263,7 +263,7 @@ def test_an_introduction_that_arrived_is_in_the_inbox_and_one_that_waits_will_be
     story.sweep()
     story.relay.refuse[NATASHA] = "451 later"
     story.sweep(minutes=11)
-    assert "It is in your inbox." in said(story.client.get(pages[LINDA]))
+    assert "It’s in your inbox." in said(story.client.get(pages[LINDA]))
     assert "It will be in your inbox in a moment." in said(story.client.get(pages[NATASHA]))
 
 
@@ -284,12 +284,12 @@ def test_a_corrected_address_that_cannot_be_asked_is_told_at_its_field(story: St
     story.request()
     story.relay.refuse[NATASHA] = "550 no such user"
     story.verify()
-    with story.db.transaction() as session:
-        limits.suppress(session, "nora@interiors.test", story.clock())
+    with story.writing() as context:
+        suppress(context, "nora@interiors.test")
     link = story.link(RITA, "/r/")
     response = story.post(link, action="correct", side="b", email="nora@interiors.test")
     assert response.status_code == 422
-    assert "This address cannot be asked at the moment." in said(response)
+    assert "This address can’t be asked right now." in said(response)
     assert 'id="email-error"' in response.text
     assert 'value="nora@interiors.test"' in response.text
     assert story.consent(NATASHA).state is ConsentState.UNDELIVERABLE
@@ -316,8 +316,8 @@ def test_a_second_click_on_undo_tells_that_the_first_one_worked(story: Story) ->
     assert story.post(f"{page}/undo").status_code == 303
     again = story.post(f"{page}/undo")
     assert again.status_code == 410
-    assert "If you have just taken your answer back, that worked." in said(again)
-    assert "The new link is in the latest email from us" in said(again)
+    assert "If you’ve just taken your answer back, that worked." in said(again)
+    assert "The new link is in our latest email" in said(again)
     story.sweep()
     assert story.link(LINDA, "/a/") != page
     assert story.client.get(story.link(LINDA, "/a/")).status_code == 200
@@ -346,7 +346,7 @@ def test_a_second_click_on_withdraw_leads_to_the_page_and_is_recorded_once(
         response = story.post(link, action="withdraw")
         assert (response.status_code, response.headers["Location"]) == (303, link)
     assert story.events().count("withdrawn") == 1
-    headline = "You withdrew this request." if verified else "This request is not open any more."
+    headline = "You withdrew this request." if verified else "This request is no longer open."
     assert headline in look(story, RITA, "/r/")
 
 

@@ -51,10 +51,10 @@ def test_the_page_asks_every_statement_as_one_group_of_two_and_needs_no_script(s
 @pytest.mark.parametrize(
     ("answers", "score", "word"),
     [
-        (RIGHT, "10 of 10 are right", "you know a referral"),
-        (wrong(1, 2, 3), "7 of 10 are right", "Well judged."),
-        (wrong(1, 2, 3, 4), "6 of 10 are right", "easily mixed up"),
-        (wrong(*range(1, 11)), "0 of 10 are right", "you are in good company"),
+        (RIGHT, "You got 10 of 10 right", "you know a referral"),
+        (wrong(1, 2, 3), "You got 7 of 10 right", "Good judgement."),
+        (wrong(1, 2, 3, 4), "You got 6 of 10 right", "easy to mix up"),
+        (wrong(*range(1, 11)), "You got 0 of 10 right", "you’re in good company"),
     ],
 )
 def test_the_score_counts_what_was_judged_rightly_and_is_kind(
@@ -75,10 +75,10 @@ def test_the_result_tells_of_each_what_it_is_and_what_it_lacks(story: Story) -> 
         assert str(statement.why) in shown[number]
         for mark, (title, _) in MARKS.items():
             assert (f"<li>{title}</li>" in shown[number]) is (mark in statement.lacks)
-        assert ("It bears all five marks." in shown[number]) is (statement.kind is Kind.REFERRAL)
+        assert ("It has all five marks." in shown[number]) is (statement.kind is Kind.REFERRAL)
     assert "A lead, as you said." in shown[1]
-    assert "A referral. You said: a lead." in shown[2]
-    assert "A lead. You said: a referral." in shown[7]
+    assert "A referral. You said lead." in shown[2]
+    assert "A lead. You said referral." in shown[7]
     assert "A referral, as you said." in shown[8]
     for title, meaning in MARKS.values():
         assert f"<dt>{title}</dt><dd>{meaning}</dd>" in page
@@ -96,12 +96,12 @@ def test_what_is_left_out_is_named_and_what_was_chosen_stays(story: Story) -> No
     response = story.post(PATH, **answers)
     assert response.status_code == 422
     page = response.text
-    assert "2 things to look at" in page
+    assert "2 things to check" in page
     assert page.count(" checked") == 8
     for number in (3, 9):
         assert f'href="#statement-{number}-lead"' in page
         assert f'aria-describedby="statement-{number}-error"' in page
-    assert page.count("are right") == 0
+    assert page.count("You got") == 0
 
 
 def test_judging_stores_nothing_and_needs_neither_an_account_nor_a_cookie(story: Story) -> None:

@@ -1,0 +1,1 @@
+"""Pure: what a mail is, and what a person's reply says."""

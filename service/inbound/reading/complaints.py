@@ -1,4 +1,4 @@
-"""Feedback reports of mailbox providers (RFC 5965): somebody pressed "this is spam"."""
+"""Read feedback reports of mailbox providers (RFC 5965): somebody pressed "this is spam"."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from email.message import Message
 from typing import NamedTuple
 
 from .parsing import addresses, children, fields, message_ids, text_of
+from .word_lists import entries, phrases
 
-NO_COMPLAINT = {"not-spam", "auth-failure", "dmarc"}
-"""Kinds of feedback that nobody complains with (RFC 5965 7.3, RFC 6591)."""
-NAMING_US = ("From", "Sender", "Reply-To", "Return-Path")
+NO_COMPLAINT = phrases("reports", "no_complaint")
+SENDER_HEADERS = entries("reports", "sender_headers")
 MAILTO = re.compile(r"(?i)<mailto:([^?<>\s]+)")
 
 
 class Complaint(NamedTuple):
     """What tells which mail of ours is meant."""
 
-    ours: tuple[str, ...]
+    our_addresses: tuple[str, ...]
     """The addresses of our domain in that mail, in small letters."""
-    originals: tuple[str, ...]
+    original_ids: tuple[str, ...]
     """Its Message-ID."""
 
 
-def complaint(message: Message, domain: str) -> Complaint | None:
-    """What the mail that is complained about says of itself, or None where it is no complaint.
+def read_complaint(message: Message, domain: str) -> Complaint | None:
+    """Return what the mail that is complained about says of itself, or None where it is no complaint.
 
     Some providers take the addresses out of it, but leave its Message-ID or the way to unsubscribe.
     """
     reports = [part for part in children(message) if part.get_content_type() == "message/feedback-report"]
     feedback = [inner for part in reports for inner in children(part)]
     kinds = [kind.lower() for part in feedback for kind in fields(part, "Feedback-Type")]
-    if not kinds or set(kinds) <= NO_COMPLAINT:
+    if not kinds or NO_COMPLAINT.issuperset(kinds):
         return None
     values = [value for part in feedback for value in fields(part, "Original-Mail-From")]
     originals = list(_originals(message))
     for original in originals:
-        values += [value for name in NAMING_US for value in fields(original, name)]
+        values += [value for name in SENDER_HEADERS for value in fields(original, name)]
         values += [way for value in fields(original, "List-Unsubscribe") for way in MAILTO.findall(value)]
     named = (address.lower() for value in values for address in addresses([value]))
     ours = dict.fromkeys(address for address in named if address.endswith(f"@{domain.lower()}"))
@@ -47,7 +47,7 @@ def complaint(message: Message, domain: str) -> Complaint | None:
 
 
 def _originals(message: Message) -> Iterator[Message]:
-    """The mail complained about, or its header."""
+    """Yield the mail complained about, or its header."""
     for part in children(message):
         if part.get_content_type() in ("message/rfc822", "message/rfc822-headers"):
             yield from children(part)

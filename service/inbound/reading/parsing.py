@@ -1,10 +1,9 @@
-"""Bytes into a message, and its header fields into plain text, whatever the bytes are."""
+"""Turn bytes into a message, and its header fields into plain text, whatever the bytes are."""
 
 from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.errors import MessageDefect
@@ -13,21 +12,21 @@ from email.parser import BytesHeaderParser
 from email.policy import Compat32
 from email.utils import getaddresses
 
-LONGEST_FIELD = 8_000
+from .text import ADDRESS
+
+MAX_FIELD = 8_000
 """Characters of a header field that are kept. The standard library takes quadratic time on longer ones."""
-LONGEST_HEADER, MOST_WORK, PART = 200_000, 2_000_000, 50
+MAX_HEADER, MAX_WORK, WORK_OF_A_PART = 200_000, 2_000_000, 50
 """Bytes of the header; lines times boundaries, as each line is held against each boundary; and the work of a
 part, in lines. Of a mail with more, only the beginning of the header is read; 30 MB of files are below."""
-LONGEST_TEXT = 200_000
+MAX_TEXT = 200_000
 """Bytes of a text part that are read; a longer one is not a reply that could be understood."""
-CUT = "\0"
+TRUNCATED = "\0"
 """Stands at the end of a field that was longer; what was cut off may have said anything."""
 DMARC = re.compile(r"(?i)(?<![\w.=@-])dmarc(?![\w.-])")
 DMARC_PASSED = re.compile(DMARC.pattern + r"(\s*/\s*\d+)?\s*=\s*(pass|none|temperror|permerror)(?![\w-])")
 """Only "fail" is a failure; whatever is neither that nor one of these is taken for one."""
 STRANGE_CODECS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
-OVERRIDES = "\u202d\u202e"
-"""These turn the letters that one sees around, so they must not be passed over like other invisible ones."""
 
 
 class _Forgiving(Compat32):
@@ -35,18 +34,18 @@ class _Forgiving(Compat32):
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
-        kept = value[:LONGEST_FIELD].encode("ascii", "surrogateescape").decode("utf-8", "replace")
-        return name, kept + CUT if len(value) > LONGEST_FIELD else kept
+        kept = value[:MAX_FIELD].encode("ascii", "surrogateescape").decode("utf-8", "replace")
+        return name, kept + TRUNCATED if len(value) > MAX_FIELD else kept
 
 
 def parse(raw: bytes) -> Message:
-    """The message; of one that would cost too much, the header only."""
+    """Return the message; of one that would cost too much, the header only."""
     policy = _Forgiving()
-    begins = raw[:LONGEST_HEADER]
+    begins = raw[:MAX_HEADER]
     # A part, or a block of a delivery report, begins after one of these.
     parts = sum(map(raw.count, (b"\n\n", b"\n\r\n", b"\n--")))
-    work = raw.count(b"\n") * (1 + raw.lower().count(b"boundary")) + parts * PART
-    if work > MOST_WORK or (len(begins) < len(raw) and not re.search(rb"\n\r?\n", begins)):
+    work = raw.count(b"\n") * (1 + raw.lower().count(b"boundary")) + parts * WORK_OF_A_PART
+    if work > MAX_WORK or (len(begins) < len(raw) and not re.search(rb"\n\r?\n", begins)):
         message: Message = BytesHeaderParser(policy=policy).parsebytes(begins)
         message.defects.append(MessageDefect("only its beginning was read"))
         return message
@@ -54,23 +53,23 @@ def parse(raw: bytes) -> Message:
 
 
 def fields(message: Message, name: str) -> list[str]:
-    """All fields of that name, each on one line."""
+    """Return all fields of that name, each on one line."""
     return [" ".join(str(value).split()) for value in message.get_all(name, [])]
 
 
 def field(message: Message, name: str) -> str:
-    """The first field of that name on one line, or ""."""
+    """Return the first field of that name on one line, or ""."""
     return next(iter(fields(message, name)), "")
 
 
 def children(message: Message) -> list[Message]:
-    """The parts directly inside."""
+    """Return the parts directly inside."""
     inside = message.get_payload()
     return [part for part in inside if isinstance(part, Message)] if isinstance(inside, list) else []
 
 
 def leaves(message: Message) -> Iterator[Message]:
-    """Every part that is not a container. A message inside is somebody else's words, and left out."""
+    """Yield every part that is not a container. A message inside is somebody else's words, and left out."""
     if message.get_content_maintype() == "message":
         return
     if message.is_multipart():
@@ -81,29 +80,26 @@ def leaves(message: Message) -> Iterator[Message]:
 
 
 def addresses(values: list[str]) -> list[str]:
-    """The bare addresses in some fields; what is none is "" there, so that it still counts as one."""
-    return [
-        address if re.fullmatch(r"[^\s@<>]+@[^\s@<>]+", address) else ""
-        for _name, address in getaddresses(values)
-    ]
+    """Return the bare addresses in some fields; what is none is "" there, so that it still counts as one."""
+    return [address if re.fullmatch(ADDRESS, address) else "" for _name, address in getaddresses(values)]
 
 
 def sender(message: Message) -> str:
-    """The bare address of the one mailbox in the one From field (RFC 5322 3.6.2), or ""."""
+    """Return the bare address of the one mailbox in the one From field (RFC 5322 3.6.2), or ""."""
     values = fields(message, "From")
-    if len(values) != 1 or CUT in values[0]:
+    if len(values) != 1 or TRUNCATED in values[0]:
         return ""
     found = addresses(values)
     return found[0] if len(found) == 1 else ""
 
 
 def message_ids(message: Message, name: str) -> tuple[str, ...]:
-    """The Message-IDs in some fields, in their order."""
+    """Return the Message-IDs in some fields, in their order."""
     return tuple(found for value in fields(message, name) for found in re.findall(r"<[^<>\s]+>", value))
 
 
 def dmarc_failed(message: Message, authserv_id: str | None) -> bool:
-    """Whether a field of our own mail server says so (RFC 8601 2.2), or may be saying so.
+    """Tell whether a field of our own mail server says so (RFC 8601 2.2), or may be saying so.
 
     The field is searched and not parsed: a stranger chooses what its comments and quoted strings hold, and
     must not be able to hide a failure, or the name of our server, in one.
@@ -112,7 +108,7 @@ def dmarc_failed(message: Message, authserv_id: str | None) -> bool:
         return False
     ours = re.compile(rf"(?<![\w.-]){re.escape(authserv_id)}(?![\w.-])", re.IGNORECASE)
     values = (value.replace("\\", "") for value in fields(message, "Authentication-Results"))
-    return any(CUT in value or _may_have_failed(value) for value in values if ours.search(value))
+    return any(TRUNCATED in value or _may_have_failed(value) for value in values if ours.search(value))
 
 
 def _may_have_failed(results: str) -> bool:
@@ -120,9 +116,9 @@ def _may_have_failed(results: str) -> bool:
 
 
 def text_of(part: Message) -> str:
-    """The text of a part, in the charset that it names or else in the likeliest."""
+    """Return the text of a part, in the charset that it names or else in the likeliest."""
     payload = part.get_payload(decode=True)
-    content = payload[: 4 * LONGEST_TEXT] if isinstance(payload, bytes) else b""
+    content = payload[: 4 * MAX_TEXT] if isinstance(payload, bytes) else b""
     for charset in (part.get_content_charset("utf-8"), "utf-8", "cp1252"):
         try:
             if codecs.lookup(charset).name.replace("_", "-") not in STRANGE_CODECS:
@@ -130,19 +126,3 @@ def text_of(part: Message) -> str:
         except (LookupError, ValueError):
             continue
     return content.decode("latin-1")
-
-
-def cleaned(line: str) -> str:
-    """A line as it looks: one form for each letter (NFKC), nothing invisible, single spaces."""
-    shown = (
-        letter
-        for letter in unicodedata.normalize("NFKC", line.replace("\t", " "))
-        if letter in OVERRIDES or unicodedata.category(letter) not in ("Cc", "Cf")
-    )
-    return " ".join("".join(shown).split())
-
-
-def one_line(text: str) -> str:
-    """Printable, on one line, at most 200 characters."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[:2000])
-    return " ".join(shown.split())[:200].strip()

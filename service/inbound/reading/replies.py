@@ -1,4 +1,4 @@
-"""What a person's reply says. The rule is strict: what is not surely a yes is unclear.
+"""Read what a person's reply says. The rule is strict: what is not surely a yes is unclear.
 
 A word counts if it is all that the first line says, and if nothing follows but a farewell, a signature and
 the quoted mail. Nothing is left out that a reader would see: a library that drops what looks like a
@@ -13,78 +13,81 @@ from email.message import Message
 from email.utils import getaddresses
 from typing import NamedTuple
 
-from .autoreplies import readable, subject
-from .html_text import seen
-from .parsing import LONGEST_TEXT, cleaned, fields, leaves, text_of
-from .phrases import TURNING, answer, folded, is_greeting, words_in, words_of
-from .quoting import Ours, Style, cut
-from .signatures import only_closes
+from .autoreplies import decoded, subject_of
+from .html_text import visible_lines
+from .parsing import MAX_TEXT, fields, leaves, text_of
+from .phrases import REVERSALS, Intent, intent_of, is_greeting
+from .quoting import QuotedSender, QuoteStyle, split_quote
+from .signatures import holds_only_signature
+from .text import clean, fold, letter_runs, split_words
+from .word_lists import alternatives, phrases
 
-MOST_LINES = 5_000
+MAX_LINES = 5_000
 PREFIX = re.compile(r"\s*(\[[^\]]*\]|([^\W\d_]+(?: [^\W\d_]+)?) ?(?:\[\d+\]|\(\d+\)|\d+)? ?[:：])\s*")
 """What stands before a subject: a tag, or a short word with a colon."""
-REPLIED = words_of("re aw antw antwort sv vs ref rif res odp ynt vá r رد الرد")
-PASSED_ON = words_of("fw fwd wg tr rv reenv enc i doorst vb weitergeleitet تحويل") | {folded("إعادة توجيه")}
-PASSED_ON_INSIDE = re.compile(r"[\[(](fwd?|wg|tr|rv)\b")
+REPLIED = phrases("subjects", "replied")
+FORWARDED = phrases("subjects", "forwarded")
+FORWARDED_IN_BRACKETS = re.compile(rf"[\[(]({alternatives(phrases('subjects', 'forwarded_in_brackets'))})\b")
 HARMLESS = re.compile(r"image/.*|text/(x-)?(calendar|vcard|directory)|application/((x-)?pkcs7|pgp)-signature")
 """Parts in which nobody says anything to us."""
 
 
-class Heard(NamedTuple):
-    """The line that counts, and the answer that it is: "yes", "no", "stop" or None."""
+class FirstLine(NamedTuple):
+    """The line that counts, and what it says."""
 
-    said: str
-    word: str | None
+    text: str
+    intent: Intent
 
 
-class Known(NamedTuple):
+class Correspondents(NamedTuple):
     """What tells a signature, a salutation and a quotation from what is said."""
 
     signing: frozenset[str]
     """The words by which the sender may sign."""
     greeted: frozenset[str]
     """The words of the name that was answered."""
-    ours: Ours
+    quoted: QuotedSender
 
 
-def heard(message: Message, domain: str, own_subject: str) -> Heard:
-    """What the person says. The two versions of one mail, text and HTML, must say the same."""
-    known = _known(message, domain)
-    versions = [_hear(lines, known) for lines in _versions(message)]
+def read_reply(message: Message, domain: str, own_subject: str) -> FirstLine:
+    """Return what the person says. The two versions of one mail, text and HTML, must say the same."""
+    correspondents = _correspondents(message, domain)
+    versions = [_first_line(lines, correspondents) for lines in _versions(message)]
     if not versions:
-        return Heard("", None)
-    said, word = versions[0]
-    agreed = all(version.word == word for version in versions)
+        return FirstLine("", Intent.UNCLEAR)
+    text, intent = versions[0]
+    agreed = all(version.intent is intent for version in versions)
     whole = not (_is_broken(message) or _holds_more(message))
-    if agreed and whole and _stands_with(subject(message), word, own_subject):
-        return Heard(said, word)
-    return Heard(said, None)
+    if agreed and whole and _stands_with(subject_of(message), intent, own_subject):
+        return FirstLine(text, intent)
+    return FirstLine(text, Intent.UNCLEAR)
 
 
-def _stands_with(subject: str, word: str | None, own: str) -> bool:
-    """A mail that is passed on is no answer, nor is a yes under a subject that somebody made say no."""
+def _stands_with(subject: str, intent: Intent, own: str) -> bool:
+    """Tell whether the subject lets it stand: not if it is passed on, or made to say the contrary."""
     at, rest = 0, subject
     while found := PREFIX.match(subject, at):
-        prefix, at = folded(found[2] or ""), found.end()
-        if prefix in PASSED_ON:
+        prefix, at = fold(found[2] or ""), found.end()
+        if prefix in FORWARDED:
             return False
         if rest == subject[found.start() :] and (not prefix or prefix in REPLIED):
             rest = subject[at:]
-    if answer(rest) not in (None, word) or PASSED_ON_INSIDE.search(folded(subject)):
+    of_subject = intent_of(rest)
+    if of_subject not in (Intent.UNCLEAR, intent) or FORWARDED_IN_BRACKETS.search(fold(subject)):
         return False
-    if word != "yes" or answer(rest) == word or folded(rest) == folded(cleaned(own)):
+    if intent is not Intent.YES or of_subject is intent or fold(rest) == fold(clean(own)):
         return True
     # What else a program writes before a colon may be "Declined:".
-    return not PREFIX.match(rest) and TURNING.isdisjoint(words_in(rest.replace("?", " ")))
+    return not PREFIX.match(rest) and REVERSALS.isdisjoint(split_words(rest.replace("?", " ")))
 
 
 def _is_broken(message: Message) -> bool:
-    """Cut off or garbled on its way, so nobody knows what else it said."""
+    """Tell a mail that was cut off or garbled on its way, so that nobody knows what else it said."""
     return any(part.defects for part in message.walk())
 
 
 def _holds_more(message: Message) -> bool:
-    """Whether there are words, or a whole mail, beside the text; files without text are passed over."""
+    """Tell whether there are words, or a whole mail, beside the text; files without text are passed over."""
     if any(part.get_content_maintype() == "message" for part in message.walk()):
         return True
     return any(not _is_shown(part) and not _is_harmless(part) for part in leaves(message))
@@ -103,44 +106,39 @@ def _is_shown(part: Message) -> bool:
 
 
 def _versions(message: Message) -> Iterator[list[str]]:
-    """The lines of the text parts, and those of the HTML parts, where there are any with words in them."""
+    """Yield the lines of the text parts, and those of the HTML parts, where they have words in them."""
     shown = [part for part in leaves(message) if _is_shown(part)]
     plain = [text_of(part) for part in shown if part.get_content_type() == "text/plain"]
     pages = [text_of(part) for part in shown if part.get_content_type() == "text/html"]
-    for lines in ("\n\n".join(plain).splitlines(), _shown(pages)):
-        clean = [cleaned(line) for line in lines]
-        if any(clean):
-            yield clean if len(clean) <= MOST_LINES and sum(map(len, clean)) <= LONGEST_TEXT else ["?"]
+    for lines in ("\n\n".join(plain).splitlines(), _lines_of_pages(pages)):
+        cleaned = [clean(line) for line in lines]
+        if any(cleaned):
+            yield cleaned if len(cleaned) <= MAX_LINES and sum(map(len, cleaned)) <= MAX_TEXT else ["?"]
 
 
-def _shown(pages: list[str]) -> list[str]:
-    """The lines of the pages; a question mark, which is no answer, for what cannot be read."""
-    if sum(map(len, pages)) > LONGEST_TEXT:
+def _lines_of_pages(pages: list[str]) -> list[str]:
+    """Return the lines of the pages; a question mark, which is no answer, for what cannot be read."""
+    if sum(map(len, pages)) > MAX_TEXT:
         return ["?"]
-    return [line for page in pages for line in seen(page) or ["?"]]
+    return [line for page in pages for line in visible_lines(page) or ["?"]]
 
 
-def _hear(lines: list[str], known: Known) -> Heard:
-    own, style, below = cut(lines, known.ours)
-    spoken = [at for at, line in enumerate(own) if line]
-    if len(spoken) > 1 and is_greeting(own[spoken[0]], known.greeted):
-        del spoken[0]
-    if not spoken:
-        return Heard("", None)
-    first = own[spoken[0]]
-    word = answer(first)
-    alone = only_closes(own[spoken[0] + 1 :], known.signing) and only_closes(below, known.signing)
-    return Heard(first, word if alone and style is not Style.FORWARD else None)
+def _first_line(lines: list[str], correspondents: Correspondents) -> FirstLine:
+    own, style, below = split_quote(lines, correspondents.quoted)
+    filled = [at for at, line in enumerate(own) if line]
+    if len(filled) > 1 and is_greeting(own[filled[0]], correspondents.greeted):
+        del filled[0]
+    if not filled:
+        return FirstLine("", Intent.UNCLEAR)
+    text, rest = own[filled[0]], own[filled[0] + 1 :]
+    alone = all(holds_only_signature(lines, correspondents.signing) for lines in (rest, below))
+    return FirstLine(text, intent_of(text) if alone and style is not QuoteStyle.FORWARD else Intent.UNCLEAR)
 
 
-def _known(message: Message, domain: str) -> Known:
-    senders = getaddresses([readable(value) for value in fields(message, "From")])
-    signing = _words(*(f"{name} {address.partition('@')[0]}" for name, address in senders)) - TURNING
-    answered = getaddresses([readable(value) for value in fields(message, "To")])
-    ours = [name for name, address in answered if address.lower().endswith(f"@{domain.lower()}")]
-    name = folded(cleaned(ours[0])) if ours else ""
-    return Known(signing, _words(name), Ours(domain.lower(), name))
-
-
-def _words(*names: str) -> frozenset[str]:
-    return frozenset(word for name in names for word in re.findall(r"[^\W\d_]+", folded(cleaned(name))))
+def _correspondents(message: Message, domain: str) -> Correspondents:
+    senders = getaddresses([decoded(value) for value in fields(message, "From")])
+    signing = letter_runs(" ".join(f"{name} {address.partition('@')[0]}" for name, address in senders))
+    answered = getaddresses([decoded(value) for value in fields(message, "To")])
+    our_names = [name for name, address in answered if address.lower().endswith(f"@{domain.lower()}")]
+    name = fold(clean(our_names[0])) if our_names else ""
+    return Correspondents(signing - REVERSALS, letter_runs(name), QuotedSender(domain.lower(), name))

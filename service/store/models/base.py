@@ -55,6 +55,8 @@ class MailState(StrEnum):
 
 
 class Base(DeclarativeBase):
+    """What every table has: how its constraints are named, and how its columns are typed."""
+
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -84,7 +86,7 @@ class Base(DeclarativeBase):
 
 
 def canonical(email: str) -> str:
-    """The form in which two spellings of one address are the same; mail goes to the one as typed.
+    """Give the form in which two spellings of one address are the same; mail goes to the one as typed.
 
     Case does not count, nor how a letter with an accent is put together, nor whether the domain is written
     in letters or in ASCII (IDNA).

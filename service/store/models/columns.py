@@ -27,7 +27,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def words(enum: type[StrEnum]) -> Enum:
-    """A column that holds one of an enum's words, and that the database checks."""
+    """Make a column that holds one of an enum's words, and that the database checks."""
     return Enum(
         enum,
         native_enum=False,

@@ -63,22 +63,22 @@ class Introduction(Base):
     )
 
     def consent(self, role: Role) -> Consent:
-        """The consent of side a or b."""
+        """Give the consent of side a or b."""
         return next(consent for consent in self.consents if consent.side is role)
 
     def other(self, role: Role) -> Consent:
-        """The consent of the side across from ``role``."""
+        """Give the consent of the side across from ``role``."""
         return self.consent(Role.B if role is Role.A else Role.A)
 
     def party_of(self, mail: OutboxMail) -> Consent | None:
-        """Whose consent a mail is about; None if it went to the requester, or the address was corrected."""
+        """Find whose consent a mail is about; None if it is the requester's, or the address was corrected."""
         if mail.to is Role.REQUESTER:
             return None
         consent = self.consent(mail.to)
         return consent if consent.address == canonical(mail.recipient) else None
 
     def to_case(self) -> Case:
-        """This introduction as the kernel sees it."""
+        """Give this introduction as the kernel sees it."""
         fields = {name: getattr(self, name) for name in _names(Case)}
         return Case(**fields, a=self.consent(Role.A).to_side(), b=self.consent(Role.B).to_side())
 
@@ -90,7 +90,7 @@ class Introduction(Base):
             consent.take(case.side(consent.side))
 
     def facts(self) -> Facts:
-        """What people wrote or ticked, as far as the ledger's marks depend on it."""
+        """Gather what people wrote or ticked, as far as the ledger's marks depend on it."""
         needs = {Need.A: {Role.A}, Need.B: {Role.B}, Need.BOTH: {Role.A, Role.B}}[self.need_of]
         looking = {consent.side for consent in self.consents if consent.looking}
         if self.requester_is and self.sought is Sought.YES:
@@ -214,13 +214,13 @@ class LedgerEntry(Base):
         )
 
     def says(self) -> Entry:
-        """This row as the ledger's value, to compare it with a newer judgement."""
+        """Give this row as the ledger's value, to compare it with a newer judgement."""
         marks = Marks(**{field.name: getattr(self, field.name) for field in fields(Marks)})
         return Entry(self.outcome, self.reason, marks)
 
 
-def _names(kind: type[Case] | type[Side]) -> list[str]:
-    """The kernel's field names that are columns; a case's two sides are rows of their own."""
+def _names(kind: type[Case | Side]) -> list[str]:
+    """List the kernel's field names that are columns; a case's two sides are rows of their own."""
     return [field.name for field in fields(kind) if field.name not in ("a", "b")]
 
 

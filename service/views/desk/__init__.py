@@ -1,0 +1,1 @@
+"""The desk's pages: signing in, the introductions, the ledger."""

@@ -2,94 +2,89 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from functools import partial
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.orm import Session
-from wtforms import Form, StringField
 
-from service.desk import overview, timeline
-from service.desk.overview import Show
-from service.introductions import requests as introductions
+from service.desk import overview
+from service.desk.overview import StatusFilter
+from service.desk.timeline import history, mails, may_remind, timeline
+from service.introductions import decisions
 from service.language.languages import gettext, lazy_gettext
-from service.lifecycle import NoReminder
-from service.mail.tokens import Tokens
+from service.store.context import Context
 from service.store.models import Introduction
 from service.views.quiz import MARKS
-from service.views.requester import actions as requesting
-from service.views.site.common import database, now, settings
-from service.views.site.forms import CorrectionForm
-from service.views.site.visitors import Visitor, signed_in, visitor
+from service.views.requester import actions
+from service.views.requester.forms import CorrectionForm
+from service.views.site.auth import User, current_user, sign_in_required
+from service.views.site.current import database, now, reading, settings
+from service.views.site.errors import EXPIRED
+
+from .forms import MAX_SEARCH_LENGTH, SearchForm
 
 pages = Blueprint("introductions", __name__)
 
-SHOWN = {
-    Show.ALL: lazy_gettext("All"),
-    Show.OPEN: lazy_gettext("Open"),
-    Show.UNREACHED: lazy_gettext("Not reached"),
-    Show.INTRODUCED: lazy_gettext("Introduced"),
-    Show.REFERRALS: lazy_gettext("Referrals"),
-    Show.NOTHING: lazy_gettext("Did not come about"),
+FILTERS = {
+    StatusFilter.ALL: lazy_gettext("All"),
+    StatusFilter.OPEN: lazy_gettext("Open"),
+    StatusFilter.UNREACHED: lazy_gettext("Not reached"),
+    StatusFilter.INTRODUCED: lazy_gettext("Introduced"),
+    StatusFilter.REFERRALS: lazy_gettext("Referrals"),
+    StatusFilter.NOTHING: lazy_gettext("Didn’t go ahead"),
 }
-LONGEST_SEARCH = 200
-
-
-class SearchForm(Form):
-    """The words to look for in names, addresses and needs."""
-
-    q = StringField(
-        lazy_gettext("Search in names, addresses and needs"),
-        render_kw={"autocomplete": "off"},
-        filters=[str.strip],
-    )
 
 
 @pages.get("/desk")
-@signed_in
+@sign_in_required
 def index() -> ResponseReturnValue:
-    form = SearchForm(q=request.args.get("q", "")[:LONGEST_SEARCH])
-    show = _shown(request.args.get("show", ""))
+    form = SearchForm(q=request.args.get("q", "")[:MAX_SEARCH_LENGTH])
+    status_filter = _status_filter(request.args.get("show", ""))
     number = request.args.get("page", 1, type=int)
-    address = _visitor().address
+    address = _user().address
+    search = form.q.data or ""
     with database().reading() as session:
         return render_template(
             "introductions.html",
             form=form,
-            show=show,
-            choices=SHOWN,
-            page_of=overview.page(session, settings(), address, show, now(), form.q.data or "", number),
+            status_filter=status_filter,
+            filters=FILTERS,
+            results=overview.page(
+                session, settings(), address, status_filter, now(), search=search, number=number
+            ),
             is_empty=not overview.has_any(session, address),
         )
 
 
 @pages.get("/desk/introductions/<int:id>")
-@signed_in
+@sign_in_required
 def show(id: int) -> ResponseReturnValue:
-    who = _visitor()
-    with database().reading() as session:
+    user = _user()
+    with reading() as context:
+        session = context.session
         # On a request of their own an operator sees what every requester sees.
-        if who.is_operator and not overview.find(session, id, who.address):
+        if user.is_operator and not overview.find(session, id, user.address):
             return _history(session, overview.find(session, id) or abort(404))
-        return _page(session, _own(session, id), CorrectionForm())
+        return _page(context, _own(context, id), CorrectionForm())
 
 
 @pages.post("/desk/introductions/<int:id>")
-@signed_in
+@sign_in_required
 def act(id: int) -> ResponseReturnValue:
-    token = _link_of_own(id)
+    lock = partial(_lock_own, id=id)
     match request.form.get("action"):
         case "verify":
-            requesting.verify(token)
+            actions.verify(lock)
         case "withdraw":
-            requesting.withdraw(token)
+            actions.withdraw(lock)
         case "remind":
-            _remind(token)
+            actions.remind(lock)
         case "correct":
-            if slip := requesting.correct(token):
-                with database().reading() as session:
-                    return _page(session, _own(session, id), slip), 422
+            if form := actions.correct(lock):
+                with reading() as context:
+                    return _page(context, _own(context, id), form), 422
         case _:
             abort(400)
     return redirect(url_for("introductions.show", id=id), 303)
@@ -97,29 +92,23 @@ def act(id: int) -> ResponseReturnValue:
 
 @pages.errorhandler(CSRFError)
 def expired(_: CSRFError) -> ResponseReturnValue:
-    """The page was open for long, or in a browser that keeps no cookies; nothing typed can be lost here."""
-    headline = gettext("Please press the button once more: the page had been open for long.")
-    back = gettext("Nothing was changed.")
-    return render_template("error.html", headline=headline, next_step=back, is_good=True), 400
+    """Say that the form was open for long, or in a browser without cookies; nothing typed is lost here."""
+    next_step = gettext("Nothing has changed.")
+    return render_template("error.html", headline=EXPIRED, next_step=next_step, is_good=True), 400
 
 
-def _remind(token: str) -> None:
-    # A second click finds it done, one that comes too late finds it due: the page tells how things stand.
-    with suppress(NoReminder), database().transaction() as session:
-        introductions.remind_now(session, settings(), token, now())
-
-
-def _page(session: Session, introduction: Introduction, form: CorrectionForm) -> str:
+def _page(context: Context, introduction: Introduction, form: CorrectionForm) -> str:
+    session, settings, now = context.session, context.settings, context.now
     return render_template(
         "introduction.html",
         protected=True,
-        next=overview.ahead(introduction, settings(), now()),
-        may_remind=timeline.may_remind(session, settings(), introduction, now()),
-        marks=overview.marks(introduction),
+        next_step=overview.next_step(introduction, settings, now),
+        may_remind=may_remind(session, settings, introduction, now),
+        marks=overview.visible_marks(introduction),
         sought_by=overview.sought_by(introduction),
-        names=MARKS,
-        timeline=timeline.timeline(session, settings(), introduction, now()),
-        **requesting.told(session, introduction, form),
+        mark_texts=MARKS,
+        timeline=timeline(session, settings, introduction, now),
+        **actions.template_variables(context, introduction, form),
     )
 
 
@@ -128,27 +117,24 @@ def _history(session: Session, introduction: Introduction) -> str:
     return render_template(
         "introduction_history.html",
         case=introduction,
-        events=timeline.history(session, introduction),
-        mails=timeline.mails(session, introduction),
+        events=history(session, introduction),
+        mails=mails(session, introduction),
     )
 
 
-def _own(session: Session, id: int) -> Introduction:
-    """An introduction that whoever is signed in asked for; for somebody else's there is no such page."""
-    return overview.find(session, id, _visitor().address) or abort(404)
+def _own(context: Context, id: int) -> Introduction:
+    """Return an introduction of the user who is signed in. Aborts with 404 for any other."""
+    return overview.find(context.session, id, _user().address) or abort(404)
 
 
-def _link_of_own(id: int) -> str:
-    """What a requester's verbs take."""
-    with database().reading() as session:
-        introduction = _own(session, id)
-        return Tokens(settings().secret_keys).make_requester(introduction.id, introduction.version)
+def _lock_own(context: Context, id: int) -> Introduction:
+    return decisions.lock(context.session, _own(context, id).id)
 
 
-def _visitor() -> Visitor:
+def _user() -> User:
     """Who is signed in; `signed_in` has seen to it that there is somebody."""
-    return visitor() or abort(404)
+    return current_user() or abort(404)
 
 
-def _shown(word: str) -> Show:
-    return Show(word) if word in list(Show) else Show.ALL
+def _status_filter(value: str) -> StatusFilter:
+    return StatusFilter(value) if value in list(StatusFilter) else StatusFilter.ALL

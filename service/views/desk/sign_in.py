@@ -7,36 +7,37 @@ from flask.typing import ResponseReturnValue
 
 from service.desk import sign_in as desk
 from service.language.languages import gettext, spoken
-from service.mail.tokens import BadLink, Tokens
+from service.mail.tokens import BadLink, Link, Tokens
 from service.store.models import SignIn
-from service.views.site import speech
-from service.views.site.common import database, now, settings
-from service.views.site.forms import SignInForm
+from service.views.site.auth import current_user, end_session, safe_next, sign_in_required, start_session
+from service.views.site.current import reading, writing
+from service.views.site.links import by_id, require
 from service.views.site.security import keep_out_of_caches
-from service.views.site.visitors import enter, leave, local, signed_in, visitor
+
+from .forms import SignInForm
 
 pages = Blueprint("desk", __name__)
 pages.before_request(keep_out_of_caches)
 
 links = Blueprint("sign_in", __name__)
 """The page behind the link, whose address is a credential."""
-links.before_request(speech.of_reader(Tokens.read_sign_in, SignIn))
+require(links, Tokens.read_sign_in, by_id(SignIn))
 
 
 @pages.get("/desk/sign-in")
 def sign_in() -> ResponseReturnValue:
-    if visitor():
-        return redirect(local(request.args.get("next", "")), 303)
-    return render_template("sign_in.html", form=SignInForm(), next=local(request.args.get("next", "")))
+    if current_user():
+        return redirect(safe_next(request.args.get("next", "")), 303)
+    return render_template("sign_in.html", form=SignInForm(), next=safe_next(request.args.get("next", "")))
 
 
 @pages.post("/desk/sign-in")
 def ask() -> ResponseReturnValue:
-    form, start = SignInForm(request.form), local(request.form.get("next", ""))
+    form, start = SignInForm(request.form), safe_next(request.form.get("next", ""))
     if not form.validate():
         return render_template("sign_in.html", form=form, next=start), 422
-    with database().transaction() as rows:
-        desk.ask_for_link(rows, settings(), form.email.data or "", spoken(), now())
+    with writing() as context:
+        desk.ask_for_link(context, form.email.data or "", spoken())
     # Kept in this browser, so that no mail can lead anybody anywhere.
     session["next"] = start
     return redirect(url_for("desk.asked"), 303)
@@ -48,52 +49,52 @@ def asked() -> ResponseReturnValue:
 
 
 @links.get("/desk/in/<token>")
-def show(token: str) -> ResponseReturnValue:
-    with database().reading() as rows:
-        return render_template("sign_in_here.html", email=desk.by_link(rows, settings(), token, now()).email)
+def show(link: Link) -> ResponseReturnValue:
+    with reading() as context:
+        return render_template("sign_in_here.html", email=desk.read(context, link).email)
 
 
 @links.post("/desk/in/<token>")
-def use(token: str) -> ResponseReturnValue:
-    with database().transaction() as rows:
-        who = desk.sign_in(rows, settings(), token, now())
-    return redirect(enter(who), 303)
+def use(link: Link) -> ResponseReturnValue:
+    with writing() as context:
+        who = desk.sign_in(context, desk.lock(context, link))
+    return redirect(start_session(who), 303)
 
 
 @pages.post("/desk/sign-out")
 def sign_out() -> ResponseReturnValue:
-    leave()
+    end_session()
     return redirect(url_for("desk.sign_in"), 303)
 
 
 @pages.post("/desk/end-all")
-@signed_in
+@sign_in_required
 def end_all() -> ResponseReturnValue:
-    who = visitor()
+    who = current_user()
     if who:
-        with database().transaction() as rows:
-            desk.end_all(rows, who.address, now())
+        with writing() as context:
+            desk.end_all(context, who.address)
     return sign_out()
 
 
 @links.errorhandler(BadLink)
 def incomplete(_: BadLink) -> ResponseReturnValue:
-    return _over(gettext("This link is not complete.")), 404
+    return _over(gettext("This link is incomplete.")), 404
 
 
 @links.errorhandler(desk.LinkUsed)
 def used(_: desk.LinkUsed) -> ResponseReturnValue:
-    if visitor():
+    if current_user():
         # A button pressed twice: the first press did it.
-        return redirect(local(""), 303)
-    return _over(gettext("This link was used before.")), 410
+        return redirect(safe_next(""), 303)
+    return _over(gettext("This link has already been used.")), 410
 
 
 @links.errorhandler(desk.LinkLapsed)
 def lapsed(_: desk.LinkLapsed) -> ResponseReturnValue:
-    return _over(gettext("This link is too old.")), 410
+    return _over(gettext("This link has expired.")), 410
 
 
 def _over(headline: str) -> str:
-    """What happened to a link, and the form to get another one."""
-    return render_template("sign_in.html", form=SignInForm(), next=local(""), headline=headline)
+    """Show what happened to a link, and the form to get another one."""
+    return render_template("sign_in.html", form=SignInForm(), next=safe_next(""), headline=headline)

@@ -6,134 +6,133 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from service.introductions import quotas as limits
-from service.introductions import requests as introductions
-from service.introductions import wishes
+from service.introductions import answers, quotas, requests, wishes
+from service.introductions.links import lock_consent, read_consent
 from service.language import wording
-from service.lifecycle import ConsentState, Envelope, MailKind
+from service.lifecycle import Answer, ConsentState, Envelope, MailKind
 from service.mail.masked import introduction_before
 from service.mail.render import language_of
-from service.mail.tokens import Tokens
-from service.settings.timing import introduced_by
+from service.mail.tokens import Link, Tokens
+from service.settings.timing import introduction_deadline
+from service.store.context import Context
 from service.store.models import Consent, Introduction
-from service.views.site import speech
-from service.views.site.common import database, moment, now, settings
-from service.views.site.forms import AnswerForm
+from service.store.suppressions import is_suppressed
+from service.views.site import links, locale
+from service.views.site.current import reading, settings, writing
+from service.views.site.filters import moment
 
 from . import wishing
+from .forms import AnswerForm
 
 pages = Blueprint("answer", __name__)
-pages.before_request(speech.of_reader(Tokens.read_answer, Consent))
+links.require(pages, Tokens.read_answer, links.by_id(Consent))
 
 
 @pages.get("/a/<token>")
-def show(token: str) -> ResponseReturnValue:
-    with database().reading() as session:
-        consent = introductions.by_answer_link(session, settings(), token)
-        return _page(session, consent, token, AnswerForm.of(consent))
+def show(link: Link) -> ResponseReturnValue:
+    with reading() as context:
+        consent = read_consent(context.session, link)
+        return _page(context, consent, AnswerForm.of(consent))
 
 
 @pages.post("/a/<token>")
-def answer(token: str) -> ResponseReturnValue:
+def answer(link: Link) -> ResponseReturnValue:
     form = AnswerForm(request.form)
     said = request.form.get("answer")
     if said not in ("yes", "no"):
         abort(400)
-    with database().transaction() as session:
-        consent = introductions.by_answer_link(session, settings(), token)
+    with writing() as context:
+        consent = lock_consent(context.session, link)
         # A slip in a detail must not stand in the way of a no.
         if said == "yes" and not form.validate():
-            return _page(session, consent, token, form), 422
-        introductions.answer(
-            session,
-            settings(),
-            token,
-            said == "yes",
-            form.shared(wording.is_asked_about_need(consent.introduction, consent.side)),
-            form.tell_requester.data,
-            str(wording.consent_words(consent.introduction, consent.side)),
-            now(),
-        )
-    return redirect(url_for("answer.show", token=token), 303)
+            return _page(context, consent, form), 422
+        introduction, side = consent.introduction, consent.side
+        given = Answer(side, yes=said == "yes", tell_requester=form.tell_requester.data)
+        details = form.details(has_need=wording.is_asked_about_need(introduction, side))
+        answers.answer(context, consent, given, details, str(wording.consent_words(introduction, side)))
+    return redirect(url_for("answer.show"), 303)
 
 
 @pages.post("/a/<token>/undo")
-def undo(token: str) -> ResponseReturnValue:
-    with database().transaction() as session:
-        consent = introductions.undo(session, settings(), token, now())
+def undo(link: Link) -> ResponseReturnValue:
+    with writing() as context:
+        consent = lock_consent(context.session, link)
+        answers.undo(context, consent)
         fresh = Tokens(settings().secret_keys).make_answer(consent.id, consent.version)
     return redirect(url_for("answer.show", token=fresh), 303)
 
 
 @pages.post("/a/<token>/wish")
-def wish(token: str) -> ResponseReturnValue:
-    with database().transaction() as session:
-        consent = introductions.by_answer_link(session, settings(), token)
-        case = consent.introduction
-        wished = wishing.chosen(request.form.get("wish", ""), case, consent.side)
-        wishes.by_answer_link(session, settings(), token, wished, now())
-    return wishing.done(wished, case.requester_name)
+def wish(link: Link) -> ResponseReturnValue:
+    with writing() as context:
+        # The quotas are locked before any introduction, as a wish changes what may be asked.
+        quotas.lock(context.session)
+        consent = lock_consent(context.session, link)
+        wish = wishing.chosen(request.form.get("wish", ""), consent.introduction, consent.side)
+        wishes.from_page(context, consent, wish)
+        requester = consent.introduction.requester_name
+    return wishing.done(wish, requester)
 
 
 @pages.post("/a/<token>/later")
-def later(token: str) -> ResponseReturnValue:
+def later(link: Link) -> ResponseReturnValue:
     at = wishing.chosen_moment(request.form.get("at", ""))
-    with database().transaction() as session:
-        introductions.ask_later(session, settings(), token, at, now())
-    return redirect(url_for("answer.show", token=token), 303)
+    with writing() as context:
+        answers.ask_later(context, lock_consent(context.session, link), at)
+    return redirect(url_for("answer.show"), 303)
 
 
 @pages.post("/a/<token>/language")
-def language(token: str) -> ResponseReturnValue:
-    with database().transaction() as session:
-        introductions.choose_language(session, settings(), token, speech.chosen())
-    return redirect(url_for("answer.show", token=token, lang=None), 303)
+def language(link: Link) -> ResponseReturnValue:
+    with writing() as context:
+        consent = lock_consent(context.session, link)
+        requests.choose_language(consent.introduction, consent.side, locale.posted_language())
+    return redirect(url_for("answer.show", lang=None), 303)
 
 
-def _page(session: Session, consent: Consent, token: str, form: AnswerForm) -> str:
+def _page(context: Context, consent: Consent, form: AnswerForm) -> str:
     introduction = consent.introduction
     closes_at = introduction.closes_at
-    left_alone = _left_alone(session, consent)
-    waits = not left_alone and introductions.may_ask_later(settings(), consent, now())
+    suppressed_for = _suppressed_for(context.session, consent)
+    may_ask_later = not suppressed_for and answers.may_ask_later(context, consent)
     return render_template(
         "answer.html",
-        token=token,
         form=form,
         you=consent,
         other=introduction.other(consent.side),
         case=introduction,
-        words=wording.consent_words(introduction, consent.side),
+        consent_words=wording.consent_words(introduction, consent.side),
         has_need=wording.is_asked_about_need(introduction, consent.side),
         is_open=introduction.to_case().is_open and _may_answer(consent),
-        letter=introduction_before(introduction, consent.side, settings()),
-        letter_language=language_of(introduction, MailKind.INTRODUCTION, consent.side),
+        preview=introduction_before(introduction, consent.side, settings()),
+        preview_language=language_of(introduction, MailKind.INTRODUCTION, consent.side),
         offered=wishing.offered(introduction, consent.side),
-        left_alone=left_alone,
-        later=introductions.moments_for_later(settings(), consent, now()) if waits else (),
-        written_again=moment(consent.remind_at) if waits and consent.remind_at else "",
-        asked_again=_is_asked_again(consent),
+        suppressed_for=suppressed_for,
+        remind_choices=answers.moments_for_later(context, consent) if may_ask_later else (),
+        reminded_at=moment(consent.remind_at) if may_ask_later and consent.remind_at else "",
+        is_asked_again=_is_asked_again(consent),
         answered=consent.state in (ConsentState.YES, ConsentState.NO),
-        arrived=_how_it_arrived(introduction, consent),
+        delivery=_delivery(introduction, consent),
         closes=moment(closes_at) if closes_at else "",
-        introduced_by=moment(introduced_by(closes_at, settings())) if closes_at else "",
+        introduction_deadline=moment(introduction_deadline(closes_at, settings())) if closes_at else "",
     )
 
 
-def _left_alone(session: Session, you: Consent) -> str:
-    """By whom this address is not written to any more: "everyone", "requester", or nobody."""
-    if limits.is_suppressed(session, you.email):
+def _suppressed_for(session: Session, you: Consent) -> str:
+    """Tell by whom this address is not written to any more: "everyone", "requester", or nobody."""
+    if is_suppressed(session, you.email):
         return "everyone"
     requester = you.introduction.requester_address
-    return "requester" if limits.is_suppressed(session, you.email, requester) else ""
+    return "requester" if is_suppressed(session, you.email, requester) else ""
 
 
 def _is_asked_again(you: Consent) -> bool:
-    """Whether an answer came so soon after the mail that it was not taken, and none came since."""
+    """Tell whether an answer came so soon after the mail that it was not taken, and none came since."""
     return you.state is ConsentState.ASKED and you.suspects > 0 and you.touched_at is not None
 
 
-def _how_it_arrived(introduction: Introduction, you: Consent) -> str:
-    """What became of this side's copy of an introduction that has left, in a word of the page."""
+def _delivery(introduction: Introduction, you: Consent) -> str:
+    """Tell what became of this side's copy of an introduction that has left, in a word of the page."""
     failed = [side for side in introduction.consents if side.envelope is Envelope.FAILED]
     if len(failed) == len(introduction.consents):
         return "to neither"

@@ -5,38 +5,40 @@ from __future__ import annotations
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from service.introductions import requests as introductions
-from service.introductions import wishes
+from service.introductions import quotas, wishes
+from service.introductions.links import lock_mail, read_mail
 from service.introductions.wishes import Wish
-from service.views.site import speech
-from service.views.site.common import database, now, settings
+from service.mail.tokens import Tokens
+from service.views.site import links
+from service.views.site.current import reading, writing
 
 from . import wishing
 
 pages = Blueprint("never", __name__)
-pages.before_request(speech.of_recipient)
+links.require(pages, Tokens.read_never, read_mail)
 
 
 @pages.get("/never/<token>")
-def show(token: str) -> ResponseReturnValue:
-    with database().reading() as session:
-        mail = introductions.by_never_link(session, settings(), token)
+def show(link: str | int) -> ResponseReturnValue:
+    with reading() as context:
+        mail = read_mail(context.session, link)
         return render_template(
             "never.html",
             address=mail.recipient,
-            token=token,
             requester=mail.case.requester_name,
             offered=wishing.offered(mail.case, mail.to),
         )
 
 
 @pages.post("/never/<token>")
-def decide(token: str) -> ResponseReturnValue:
-    """A button of the page, or a mail program's own: RFC 8058 has it post no wish, and follow no redirect."""
-    with database().transaction() as session:
-        mail = introductions.by_never_link(session, settings(), token)
+def decide(link: str | int) -> ResponseReturnValue:
+    """Grant a wish: of a button of the page, or of a mail program's own, which posts none (RFC 8058)."""
+    with writing() as context:
+        # The quotas are locked before any introduction, as a wish changes what may be asked.
+        quotas.lock(context.session)
+        mail = lock_mail(context.session, link)
         pressed = request.form.get("wish")
         wish = wishing.chosen(Wish.NEVER if pressed is None else pressed, mail.case, mail.to)
         requester = mail.case.requester_name
-        wishes.by_mail_link(session, settings(), token, wish, now(), one_click=pressed is None)
+        wishes.from_mail(context, mail, wish, one_click=pressed is None)
     return wishing.done(wish, requester)

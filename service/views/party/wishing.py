@@ -12,7 +12,7 @@ from service.store.models import Introduction
 
 
 def offered(introduction: Introduction, reader: Role) -> tuple[Wish, ...]:
-    """The wishes that the reader of a mail or a page may have about an introduction."""
+    """List the wishes that the reader of a mail or a page may have about an introduction."""
     if reader in (Role.REQUESTER, introduction.requester_is):
         # Nobody can be protected from themselves, only from TwoYes.
         return (Wish.NEVER,)
@@ -20,14 +20,14 @@ def offered(introduction: Introduction, reader: Role) -> tuple[Wish, ...]:
 
 
 def chosen(word: str, introduction: Introduction, reader: Role) -> Wish:
-    """The wish of a button, if it was there to be pressed."""
+    """Read the wish of a button, if it was there to be pressed; else the answer is 400."""
     if word not in [wish.value for wish in offered(introduction, reader)]:
         abort(400)
     return Wish(word)
 
 
 def chosen_moment(word: str) -> datetime:
-    """The moment of a button for "ask me later", in seconds as `templates/pages/answer.html` writes them.
+    """Read the moment of a button for "ask me later", in seconds as `templates/pages/answer.html` has it.
 
     Whether it may be chosen is for the kernel to say.
     """
@@ -38,5 +38,5 @@ def chosen_moment(word: str) -> datetime:
 
 
 def done(wish: Wish, requester: str) -> str:
-    """The page that tells what was recorded; rendered after the commit, so what it says is saved."""
+    """Render the page that tells what was recorded; after the commit, so what it says is saved."""
     return render_template("wish_done.html", wish=wish.value, requester=requester)

@@ -2,75 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from flask import request
-from sqlalchemy.orm import Session
 
 from service.desk import overview
-from service.desk.overview import Standing
-from service.introductions import quotas as limits
-from service.introductions import requests as introductions
+from service.desk.overview import Status
+from service.introductions import quotas, requests
 from service.language import wording
 from service.language.languages import gettext
-from service.lifecycle import NEVER, AlreadyVerified, CaseClosed, ConsentState, Role
-from service.settings.timing import introduced_by
+from service.lifecycle import NEVER, AlreadyVerified, CaseClosed, ConsentState, NoReminder, Role
+from service.settings.timing import introduction_deadline
+from service.store.context import Context
 from service.store.models import Consent, Introduction
-from service.views.site.common import database, moment, now, settings
-from service.views.site.forms import CorrectionForm
+from service.views.site.current import writing
+from service.views.site.filters import moment
+
+from .forms import CorrectionForm
+
+Lock = Callable[[Context], Introduction]
+"""How a page locks its introduction: behind the requester's link, or by its number at their desk."""
 
 
-def verify(token: str) -> None:
+def verify(lock: Lock) -> None:
+    """Ask the parties."""
     # A second click finds it done: the page tells how things stand.
-    with suppress(AlreadyVerified), database().transaction() as session:
-        introductions.verify(session, settings(), token, now())
+    with suppress(AlreadyVerified), writing() as context:
+        # The quotas are locked before any introduction.
+        quotas.lock(context.session)
+        requests.verify(context, lock(context))
 
 
-def withdraw(token: str) -> None:
-    with suppress(CaseClosed), database().transaction() as session:
-        introductions.withdraw(session, settings(), token, now())
+def withdraw(lock: Lock) -> None:
+    """Take the request back."""
+    with suppress(CaseClosed), writing() as context:
+        requests.withdraw(context, lock(context))
 
 
-def correct(token: str) -> CorrectionForm | None:
-    """Correct an address as the form says; answers with the form where something is wrong with it."""
+def remind(lock: Lock) -> None:
+    """Send the reminder now."""
+    # A second click finds it done, one that comes too late finds it due: the page tells how things stand.
+    with suppress(NoReminder), writing() as context:
+        requests.remind(context, lock(context))
+
+
+def correct(lock: Lock) -> CorrectionForm | None:
+    """Correct an address as the form says; return the form where something is wrong with it."""
     form = CorrectionForm(request.form)
     if not form.validate():
         return form
     side, email = Role(form.side.data or ""), form.email.data or ""
     try:
-        with database().transaction() as session:
-            introductions.correct(session, settings(), token, side, email, now())
-    except introductions.SameAddress:
-        form.complain(gettext("This address is already part of this introduction. Please give another one."))
+        with writing() as context:
+            quotas.lock(context.session)
+            requests.correct(context, lock(context), side, email)
+    except requests.SameAddress:
+        form.add_error(gettext("This address is already part of this introduction. Please use another one."))
         return form
-    except limits.CannotBeAsked:
-        form.complain(
-            gettext("This address cannot be asked at the moment. We cannot say more; nothing new was sent.")
+    except quotas.CannotBeAsked:
+        form.add_error(
+            gettext("This address can’t be asked right now. We can’t say more; nothing new was sent.")
         )
         return form
     return None
 
 
-def told(session: Session, introduction: Introduction, form: CorrectionForm) -> dict[str, Any]:
-    """What the templates tell of an introduction. Before it has left, it never depends on a single answer."""
+def template_variables(context: Context, introduction: Introduction, form: CorrectionForm) -> dict[str, Any]:
+    """Return what the templates tell of an introduction: before it is sent, never a single answer."""
     closes_at = introduction.closes_at
-    stands = overview.standing(introduction)
+    status = overview.status(introduction)
     is_open = introduction.to_case().is_open
-    ahead = overview.ahead(introduction, settings(), now())
+    noes = overview.disclosed_noes(context.session, introduction)
+    next_step = overview.next_step(introduction, context.settings, context.now)
     return {
         "form": form,
         "case": introduction,
-        "stands": stands,
-        "may_withdraw": stands is Standing.UNVERIFIED or (stands is not Standing.WITHDRAWN and is_open),
+        "status": status,
+        "may_withdraw": status is Status.UNVERIFIED or (status is not Status.WITHDRAWN and is_open),
         "never_again": _never_again(introduction),
-        "is_late": ahead is not None and ahead.is_late,
-        "told_noes": {Role(mail.about) for mail in overview.told_noes(session, introduction)},
-        "lost": overview.lost(introduction),
-        "correctable": _correctable(introduction),
+        "is_late": next_step is not None and next_step.is_late,
+        "disclosed_noes": {Role(mail.about) for mail in noes},
+        "unreached": overview.unreached_names(introduction),
+        "correctable": _correctable(introduction, context.now),
         "closes": moment(closes_at) if closes_at else "",
-        "known_by": moment(introduced_by(closes_at, settings())) if closes_at else "",
-        "lapses": moment(introduction.created_at + settings().VERIFY_WITHIN),
+        "settled_by": moment(introduction_deadline(closes_at, context.settings)) if closes_at else "",
+        "lapses": moment(introduction.created_at + context.settings.VERIFY_WITHIN),
         "order_line": wording.order_line(introduction),
     }
 
@@ -81,10 +100,10 @@ def _never_again(introduction: Introduction) -> bool:
     return own is not None and introduction.consent(own).method == NEVER
 
 
-def _correctable(introduction: Introduction) -> list[Consent]:
-    """The sides whose address may be corrected; the kernel decides again when it is."""
+def _correctable(introduction: Introduction, now: datetime) -> list[Consent]:
+    """List the sides whose address may be corrected; the kernel decides again when it is."""
     closes_at = introduction.closes_at
-    if not introduction.to_case().is_open or closes_at is None or now() >= closes_at:
+    if not introduction.to_case().is_open or closes_at is None or now >= closes_at:
         return []
     lost = ConsentState.UNDELIVERABLE
     return [side for side in introduction.consents if side.state is lost and not side.corrected]

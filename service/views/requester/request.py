@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
 
 from service.desk import overview
-from service.introductions import quotas as limits
-from service.introductions import requests as introductions
+from service.introductions import quotas, requests
 from service.language.languages import gettext
 from service.lifecycle import MailKind, Role
 from service.mail.render import Rendering, preview
 from service.store.models import Introduction
-from service.views.site.common import database, now, settings
-from service.views.site.forms import RequestForm
+from service.views.site.auth import current_user
+from service.views.site.current import now, reading, settings, writing
+from service.views.site.errors import EXPIRED
 from service.views.site.security import keep_out_of_caches
-from service.views.site.visitors import visitor
+
+from .forms import RequestForm
 
 pages = Blueprint("request", __name__)
 
@@ -25,7 +27,7 @@ def show() -> ResponseReturnValue:
     copied = request.args.get("copy", type=int)
     asked = None if copied is None else _to_copy(copied)
     form = RequestForm.of(asked) if asked else RequestForm()
-    is_open = asked is not None and asked.state in limits.OPEN
+    is_open = asked is not None and asked.state in quotas.OPEN
     return render_template("request.html", form=form, message="", copies_an_open_one=is_open)
 
 
@@ -45,24 +47,25 @@ def requested() -> ResponseReturnValue:
     return render_template("requested.html")
 
 
-def show_again(message: str) -> ResponseReturnValue:
-    """The form with everything typed kept, when it could not be taken for a reason of its own."""
-    return render_template("request.html", form=RequestForm(request.form), message=message), 400
+@pages.errorhandler(CSRFError)
+def expired(_: CSRFError) -> ResponseReturnValue:
+    """Show the form once more, with everything typed kept."""
+    return render_template("request.html", form=RequestForm(request.form), message=EXPIRED), 400
 
 
 def _to_copy(id: int) -> Introduction | None:
-    """An introduction, for whoever asked for it; for everybody else there is none."""
+    """Find an introduction for whoever asked for it; for everybody else there is none."""
     keep_out_of_caches()
-    who = visitor()
-    with database().reading() as session:
-        return overview.find(session, id, who.address) if who else None
+    user = current_user()
+    with reading() as context:
+        return overview.find(context.session, id, user.address) if user else None
 
 
 def _send(form: RequestForm) -> ResponseReturnValue:
     try:
-        with database().transaction() as session:
-            introductions.request(session, settings(), form.to_request(), now())
-    except limits.TooManyRequests:
+        with writing() as context:
+            requests.submit(context, form.to_request())
+    except quotas.TooManyRequests:
         message = gettext(
             "This address has had as many requests as we take in a day. Please try again tomorrow."
         )
@@ -72,7 +75,7 @@ def _send(form: RequestForm) -> ResponseReturnValue:
 
 def _preview(form: RequestForm) -> ResponseReturnValue:
     asked = form.to_request()
-    introduction = introductions.draft(asked, now())
+    introduction = requests.draft(asked, now())
     asks = [
         (consent.name, preview(introduction, MailKind.ASK, consent.side, settings()))
         for consent in introduction.consents

@@ -1,0 +1,1 @@
+"""What every page shares: forms, languages, errors, headers, who is signed in."""

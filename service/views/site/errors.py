@@ -1,4 +1,4 @@
-"""What went another way than hoped: each refusal has a page that says what happened and what to do next."""
+"""The error pages: each says what happened and what to do next."""
 
 from __future__ import annotations
 
@@ -8,113 +8,114 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from service import lifecycle
-from service.introductions.quotas import CannotBeAsked, NeverAgain
-from service.introductions.requests import LinkReplaced
-from service.language.languages import gettext, lazy_gettext
+from service.introductions.answers import NeverAgain
+from service.introductions.links import LinkReplaced
+from service.introductions.quotas import CannotBeAsked
+from service.language.languages import lazy_gettext
 from service.mail.tokens import BadLink
-from service.views.requester import request as request_page
 
+from .locale import parent_page
 from .security import is_private
-from .speech import page_of
 
 Page = tuple[int, str, str]
-"""Status, headline, and what to do next."""
+"""HTTP status, headline, and what to do next."""
 
-PAGES: dict[type[Exception], Page] = {
+REFUSAL_PAGES: dict[type[Exception], Page] = {
     BadLink: (
         404,
-        lazy_gettext("This link is not complete."),
+        lazy_gettext("This link is incomplete."),
         lazy_gettext(
-            "Please open it once more from the email, or copy the whole address: mail programs sometimes "
-            "break a long line."
+            "Please open it again from the email, or copy the whole address: email apps sometimes break long "
+            "lines."
         ),
     ),
     LinkReplaced: (
         410,
-        lazy_gettext("This link was replaced by a newer one."),
+        lazy_gettext("This link has been replaced by a newer one."),
         lazy_gettext(
-            "If you have just taken your answer back, that worked. The new link is in the latest email "
-            "from us about this introduction."
+            "If you’ve just taken your answer back, that worked. The new link is in our latest email about "
+            "this introduction."
         ),
     ),
     CannotBeAsked: (
         409,
-        lazy_gettext("One of the two cannot be asked at the moment."),
-        lazy_gettext("We cannot say more than that. Nothing new was sent. You may try again another day."),
+        lazy_gettext("One of the two can’t be asked right now."),
+        lazy_gettext("We can’t say more than that. Nothing new was sent. You can try again another day."),
     ),
     NeverAgain: (
         409,
         lazy_gettext("You asked us not to write to you again."),
         lazy_gettext(
-            "So we cannot write to you, and nothing was changed. To change that, please write to the person "
-            "who asked for this introduction, or to whoever runs this TwoYes."
+            "So we can’t write to you, and nothing has changed. If you’d like that to change, please write "
+            "to the person who asked for this introduction, or to whoever runs this TwoYes."
         ),
     ),
     lifecycle.VerificationLapsed: (
         410,
-        lazy_gettext("This request is not open any more."),
+        lazy_gettext("This request is no longer open."),
         lazy_gettext(
-            "It was not confirmed in time, so nothing was sent to anyone. You are welcome to make it again."
+            "It wasn’t confirmed in time, so nothing was sent to anyone. You’re welcome to make it again."
         ),
     ),
     lifecycle.CaseClosed: (
         410,
-        lazy_gettext("This introduction is not open any more."),
-        lazy_gettext("Nothing was changed, and there is nothing left for you to do."),
+        lazy_gettext("This introduction is no longer open."),
+        lazy_gettext("Nothing has changed, and there’s nothing more for you to do."),
     ),
     lifecycle.AlreadyLeft: (
         409,
         lazy_gettext("The introduction is already on its way."),
         lazy_gettext(
-            "It can no longer be stopped or changed. If you would rather not, a short reply to it is enough."
+            "It can’t be stopped or changed any more. If you’d rather not go ahead, a short reply to it is "
+            "enough."
         ),
     ),
     lifecycle.NotAsked: (
         409,
-        lazy_gettext("There is nothing to answer here at the moment."),
-        lazy_gettext("Nothing was changed. If there is a question for you, it reaches you by email."),
+        lazy_gettext("There’s nothing to answer here right now."),
+        lazy_gettext("Nothing has changed. If we have a question for you, we’ll email you."),
     ),
     lifecycle.NothingToUndo: (
         409,
-        lazy_gettext("There is no answer to take back."),
-        lazy_gettext("None of your answers is on record, so nothing was changed."),
+        lazy_gettext("There’s no answer to take back."),
+        lazy_gettext("We don’t have an answer from you, so nothing has changed."),
     ),
     lifecycle.NotCorrectable: (
         409,
-        lazy_gettext("This address cannot be corrected any more."),
+        lazy_gettext("This address can’t be corrected any more."),
         lazy_gettext(
-            "That is possible once, while the address has not been reached and the request is open."
+            "You can do that once, as long as the address hasn’t been reached and the request is open."
         ),
     ),
     lifecycle.NotIntroduced: (
         409,
-        lazy_gettext("You have not been introduced yet."),
+        lazy_gettext("You haven’t been introduced yet."),
         lazy_gettext(
-            "So there is nothing to confirm so far. Once the introduction has arrived, we ask you by email."
+            "So there’s nothing to confirm yet. Once the introduction has arrived, we’ll ask you by email."
         ),
     ),
     lifecycle.TooSoon: (
         409,
-        lazy_gettext("That was very quick: please press once more in a few seconds."),
+        lazy_gettext("That was very quick: please press again in a few seconds."),
         lazy_gettext(
-            "Programs that look through email sometimes press buttons by themselves, so we take nothing that "
-            "comes this soon after our mail. Nothing was changed."
+            "Programs that scan email sometimes press buttons by themselves, so we accept nothing this soon "
+            "after our email. Nothing has changed."
         ),
     ),
     lifecycle.Refused: (
         409,
-        lazy_gettext("That is not possible any more."),
-        lazy_gettext("Nothing was changed. The latest email from us tells how things stand."),
+        lazy_gettext("That’s no longer possible."),
+        lazy_gettext("Nothing has changed. Our latest email says where things stand."),
     ),
 }
 
-HTTP: dict[int, tuple[str, str]] = {
+HTTP_PAGES: dict[int, tuple[str, str]] = {
     404: (
-        lazy_gettext("There is no page here."),
-        lazy_gettext("If you came by a link of ours, please open it once more from the email."),
+        lazy_gettext("There’s no page here."),
+        lazy_gettext("If you followed a link from us, please open it again from the email."),
     ),
     405: (
-        lazy_gettext("This page cannot do that."),
+        lazy_gettext("This page can’t do that."),
         lazy_gettext("Please go back and use the buttons on the page."),
     ),
     413: (
@@ -123,13 +124,15 @@ HTTP: dict[int, tuple[str, str]] = {
     ),
     500: (
         lazy_gettext("Something went wrong on our side."),
-        lazy_gettext("We are sorry. Please go back in a minute and look whether what you did is on record."),
+        lazy_gettext("We’re sorry. Please go back in a minute and check whether what you did was saved."),
     ),
 }
-OTHERWISE = lazy_gettext("That did not work."), lazy_gettext("Please go back and try again.")
+EXPIRED = lazy_gettext("Please press the button again: the page had been open for too long.")
+DEFAULT_PAGE = lazy_gettext("That didn’t work."), lazy_gettext("Please go back and try again.")
 
 
-def register(app: Flask) -> None:
+def init_app(app: Flask) -> None:
+    """Add the pages of refusals and of HTTP errors to an application."""
     for refusal in (BadLink, LinkReplaced, CannotBeAsked, NeverAgain, lifecycle.Refused):
         app.register_error_handler(refusal, _refused)
     app.register_error_handler(CSRFError, _expired)
@@ -137,19 +140,18 @@ def register(app: Flask) -> None:
 
 
 def _refused(refusal: Exception) -> ResponseReturnValue:
-    status, headline, next_step = next(PAGES[kind] for kind in type(refusal).mro() if kind in PAGES)
+    status, headline, next_step = next(
+        REFUSAL_PAGES[kind] for kind in type(refusal).mro() if kind in REFUSAL_PAGES
+    )
     # Only a link that was good may be offered again.
     is_good = isinstance(refusal, lifecycle.Refused | CannotBeAsked | NeverAgain)
     return render_template("error.html", headline=headline, next_step=next_step, is_good=is_good), status
 
 
 def _expired(_: CSRFError) -> ResponseReturnValue:
-    """The form was open in a browser that keeps no cookies, or keeps them no longer: ask once more."""
-    headline = gettext("Please press the button once more: the page had been open for long.")
-    if request.blueprint == request_page.pages.name:
-        return request_page.show_again(headline)
-    _, next_step = HTTP[405]
-    return render_template("error.html", headline=headline, next_step=next_step, is_good=False), 400
+    """Answer a form that was open in a browser that keeps no cookies, or keeps them no longer."""
+    _, next_step = HTTP_PAGES[405]
+    return render_template("error.html", headline=EXPIRED, next_step=next_step, is_good=False), 400
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -158,8 +160,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
         return error
     if status == 405 and request.method == "GET" and is_private():
         # What a button behind a link came to has its address in the browser: a reload looks at the page.
-        return redirect(page_of(request.path), 303)
-    headline, next_step = HTTP.get(status, OTHERWISE)
+        return redirect(parent_page(request.path), 303)
+    headline, next_step = HTTP_PAGES.get(status, DEFAULT_PAGE)
     page = render_template("error.html", headline=headline, next_step=next_step, is_good=False)
     headers = [(name, value) for name, value in error.get_headers() if name in ("Allow", "Retry-After")]
     return page, status, headers

@@ -1,4 +1,4 @@
-"""What the fields of a form are checked for; the messages are for the people who fill it in."""
+"""WTForms validators; their messages are for the people who fill in the form."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from service.language.languages import gettext, lazy_gettext
 Result = TypeVar("Result")
 
 
-class Given:
-    """The field must not be empty; the message says what is missing."""
+class Required:
+    """Refuse an empty field; ``message`` says what is missing."""
 
     def __init__(self, message: str) -> None:
         self.message = message
@@ -26,18 +26,18 @@ class Given:
             raise StopValidation(str(self.message))
 
 
-class Allowed:
-    """The text is short enough, and one of the checks of `service.free_text` passes it."""
+class FreeText:
+    """Refuse text that is longer than ``max_length`` characters, or that a check of `free_text` refuses."""
 
-    def __init__(self, check: Callable[[str], None], longest: int) -> None:
-        self.check, self.longest = check, longest
+    def __init__(self, check: Callable[[str], None], max_length: int) -> None:
+        self.check, self.max_length = check, max_length
 
     def __call__(self, _: Form, field: Field) -> None:
         text = field.data or ""
-        if len(text) > self.longest:
+        if len(text) > self.max_length:
             message = gettext(
                 "Please keep this to %(longest)d characters; it has %(length)d now.",
-                longest=self.longest,
+                longest=self.max_length,
                 length=len(text),
             )
             raise ValidationError(message)
@@ -45,40 +45,24 @@ class Allowed:
             _as_message(self.check, text)
 
 
-class Mailable:
-    """An email address, kept from here on in the form that plain SMTP takes."""
+class EmailAddress:
+    """Refuse what is no email address, and keep an address in the form that plain SMTP takes."""
 
     def __call__(self, _: Form, field: Field) -> None:
         field.data = _as_message(free_text.clean_email, field.data)
 
 
 class OneOf:
-    """One of an enum's words, or of the words given."""
+    """Refuse what is neither a value of an enum nor one of the strings given."""
 
     def __init__(
-        self, words: type[StrEnum] | tuple[str, ...], message: str = lazy_gettext("Please choose one.")
+        self, values: type[StrEnum] | tuple[str, ...], message: str = lazy_gettext("Please choose one.")
     ) -> None:
-        self.words, self.message = [str(word) for word in words], message
+        self.values, self.message = [str(value) for value in values], message
 
     def __call__(self, _: Form, field: Field) -> None:
-        if field.data not in self.words:
+        if field.data not in self.values:
             raise StopValidation(str(self.message))
-
-
-class NotOwnSide:
-    """Nothing is asked about the side that the requester is: it is filled from the requester."""
-
-    def __call__(self, form: Form, field: Field) -> None:
-        if form["requester_is"].data == field.name[0]:
-            raise StopValidation
-
-
-class OptionalOnOwnSide:
-    """On the side that the requester is, an empty field will do."""
-
-    def __call__(self, form: Form, field: Field) -> None:
-        if form["requester_is"].data == field.name[0] and not field.data:
-            raise StopValidation
 
 
 def _as_message(check: Callable[[str], Result], text: str) -> Result:

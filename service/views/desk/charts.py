@@ -1,6 +1,7 @@
-"""What the ledger's pictures are drawn of: shares of the width, so that text keeps its size on every screen.
+"""The geometry and the labels of the ledger's charts, which `templates/pages/ledger.html` draws as SVG.
 
-Widths are percent and heights pixels. SVG knows no right-to-left, so time and bars are mirrored here.
+Widths are percent, so that text keeps its size on every screen, and heights pixels. SVG
+knows no right-to-left, so time and bars are mirrored here.
 """
 
 from __future__ import annotations
@@ -12,20 +13,22 @@ from typing import NamedTuple
 from babel.dates import format_date, format_skeleton
 from babel.numbers import format_percent
 
-from service.desk.figures import Figures, Period, Step, Unit, Why
+from service.desk.figures import Figures, LeadReason, Period, Step, Unit
 from service.language.languages import dates_of, gettext, span, spoken
 from service.lifecycle import Reason
 
-TALLEST = 150.0
-BASE = 174.0
-"""Where the columns stand, from the top of the picture."""
-WIDEST = 9.0
-NARROW_LABELS, WIDE_LABELS = 5, 13
+MAX_HEIGHT = 150.0
+"""Of a column, in pixels."""
+BASELINE = 174.0
+"""Where the columns stand, in pixels from the top."""
+MAX_WIDTH = 9.0
+"""Of a column, in percent."""
+MAX_LABELS_ON_PHONES, MAX_LABELS = 5, 13
 """How many dates have room below the columns on a phone, and elsewhere."""
 
 
 class Column(NamedTuple):
-    """A column of the picture over time. ``on_phones`` tells where its date is written below."""
+    """A column of the chart over time; ``labelled`` and ``on_phones`` tell where its date is written."""
 
     x: float
     middle: float
@@ -41,22 +44,19 @@ class Column(NamedTuple):
 
 
 class Bar(NamedTuple):
+    """A bar of a horizontal chart."""
+
     x: float
     width: float
 
 
-def columns(shown: Figures, right_to_left: bool) -> list[Column]:
-    """The columns over time, leads on top of referrals."""
-    count = len(shown.periods)
-    highest = max((period.tally.total for period in shown.periods), default=0) or 1
-    return [
-        _column(period, index, count, TALLEST / highest, shown.unit, right_to_left)
-        for index, period in enumerate(shown.periods)
-    ]
+def columns(figures: Figures, *, right_to_left: bool) -> list[Column]:
+    """Return the columns over time, leads on top of referrals."""
+    return [_column(figures, index, right_to_left=right_to_left) for index in range(len(figures.periods))]
 
 
-def bar(right_to_left: bool) -> Callable[[float], Bar]:
-    """How wide a bar is that shows a share, from 0 to 1, and where it begins."""
+def bar(*, right_to_left: bool) -> Callable[[float], Bar]:
+    """Return the function that makes the bar of a share, from 0 to 1."""
 
     def of(share: float) -> Bar:
         width = round(100 * share, 2)
@@ -66,12 +66,12 @@ def bar(right_to_left: bool) -> Callable[[float], Bar]:
 
 
 def percent(share: float | None) -> str:
-    """A share in the language spoken now; a dash where there is none."""
+    """Format a share from 0 to 1; a dash where there is none."""
     return "–" if share is None else format_percent(share, locale=spoken())
 
 
 def period_name(period: Period, unit: Unit) -> str:
-    """A column's time in full, for the table."""
+    """Name the time of a column in full, for the table."""
     if unit is Unit.MONTH:
         return format_skeleton("yMMMM", period.first, locale=dates_of(spoken()))
     if unit is Unit.YEAR:
@@ -82,10 +82,12 @@ def period_name(period: Period, unit: Unit) -> str:
 
 
 def day_name(day: date) -> str:
+    """Format a day."""
     return format_date(day, "medium", locale=dates_of(spoken()))
 
 
 def step_name(step: Step) -> str:
+    """Name a step."""
     return {
         Step.ASKED: gettext("Asked"),
         Step.BOTH_YES: gettext("Both said yes"),
@@ -94,42 +96,45 @@ def step_name(step: Step) -> str:
     }[step]
 
 
-def why_name(why: str) -> str:
-    """A reason in plain words, of a requester's list or of an operator's."""
+def reason_name(reason: str) -> str:
+    """Name a reason, of a requester's list or of an operator's; "" is that of a referral."""
     return {
         "": gettext("Referral"),
-        Why.NOT_COME_ABOUT.value: gettext("Did not come about"),
-        Why.UNDELIVERED.value: gettext("Could not be delivered"),
-        Why.UNCONFIRMED.value: gettext("Not confirmed"),
-        Why.WITHDRAWN.value: gettext("Withdrawn"),
+        LeadReason.NOT_COME_ABOUT.value: gettext("Didn’t go ahead"),
+        LeadReason.UNDELIVERED.value: gettext("Couldn’t be delivered"),
+        LeadReason.UNCONFIRMED.value: gettext("Not confirmed"),
+        LeadReason.WITHDRAWN.value: gettext("Withdrawn"),
         Reason.NO_ANSWER.value: gettext("No answer"),
         Reason.DECLINED.value: gettext("Declined"),
-        Reason.UNDELIVERABLE.value: gettext("Could not be reached"),
-    }[why]
+        Reason.UNDELIVERABLE.value: gettext("Couldn’t be reached"),
+    }[reason]
 
 
-def length(seconds: int | None) -> str:
+def duration(seconds: int | None) -> str:
+    """Format a length of time; a dash where there is none."""
     return "–" if seconds is None else span(seconds)
 
 
-def _column(period: Period, index: int, count: int, scale: float, unit: Unit, right_to_left: bool) -> Column:
+def _column(figures: Figures, index: int, *, right_to_left: bool) -> Column:
+    period, count = figures.periods[index], len(figures.periods)
+    scale = MAX_HEIGHT / (max(period.tally.total for period in figures.periods) or 1)
     slot = 100 / count
     middle = slot * (index + 0.5)
     middle = round(100 - middle if right_to_left else middle, 2)
-    width = round(min(0.66 * slot, WIDEST), 2)
+    width = round(min(0.66 * slot, MAX_WIDTH), 2)
     referrals, leads = round(period.tally.referrals * scale, 1), round(period.tally.leads * scale, 1)
     return Column(
         x=round(middle - width / 2, 2),
         middle=middle,
         width=width,
-        leads_y=round(BASE - referrals - leads, 1),
+        leads_y=round(BASELINE - referrals - leads, 1),
         leads_height=leads,
-        referrals_y=round(BASE - referrals, 1),
+        referrals_y=round(BASELINE - referrals, 1),
         referrals_height=referrals,
         total=period.tally.total,
-        label=_label(period, unit, count),
-        labelled=index % -(-count // WIDE_LABELS) == 0,
-        on_phones=index % -(-count // NARROW_LABELS) == 0,
+        label=_label(period, figures.unit, count),
+        labelled=index % -(-count // MAX_LABELS) == 0,
+        on_phones=index % -(-count // MAX_LABELS_ON_PHONES) == 0,
     )
 
 
