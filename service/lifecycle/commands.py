@@ -150,7 +150,7 @@ class Decision:
     mails: tuple[Mail, ...] = ()
 
     def then(self, case: Case, *more: Event | Mail) -> Decision:
-        """This decision, carried on: another case, and more events and mails."""
+        """Carry this decision on: another case, and more events and mails."""
         events = tuple(item for item in more if isinstance(item, Event))
         mails = tuple(item for item in more if isinstance(item, Mail))
         return Decision(case, self.events + events, self.mails + mails)

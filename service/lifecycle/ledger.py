@@ -58,7 +58,7 @@ class Entry:
 
 
 def judge(case: Case, facts: Facts) -> Entry | None:
-    """The ledger entry of a case, or None while it is open or when nobody was ever asked."""
+    """Give the ledger entry of a case, or None while it is open or when nobody was ever asked."""
     if case.verified_at is None or case.state not in (State.CONFIRMED, State.CLOSED):
         return None
     if case.state is State.CONFIRMED:
@@ -67,7 +67,7 @@ def judge(case: Case, facts: Facts) -> Entry | None:
 
 
 def marks(case: Case, facts: Facts) -> Marks:
-    """The marks that a case bears by now."""
+    """Give the marks that a case bears by now."""
     vouched_for = {role for role, _ in case.sides if role is not case.requester_is}
     return Marks(
         need_identified=bool(facts.need.strip()),

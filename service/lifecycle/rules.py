@@ -54,7 +54,7 @@ LINKED = (*ASKING_MAILS, MailKind.RECEIPT, MailKind.FOLLOW_UP)
 
 
 def decide(case: Case, command: Command, now: datetime, timing: Timing) -> Decision:
-    """What follows when ``command`` meets ``case`` at ``now``.
+    """Decide what follows when ``command`` meets ``case`` at ``now``.
 
     Raises a Refused, named for what is odd, when the command does not fit; then nothing changes.
     """
@@ -104,7 +104,7 @@ def _answer(case: Case, command: Answer, now: datetime, timing: Timing) -> Decis
 
 
 def _answering_side(case: Case, command: Answer) -> Side:
-    """The side that answers. "Never again" is a no even where nobody was asked yet."""
+    """Find the side that answers. "Never again" is a no even where nobody was asked yet."""
     side = _open_side(case, command.side)
     never = command.method == NEVER and not command.yes
     if not never and (side.state is ConsentState.WAITING or command.side is case.requester_is):
@@ -247,7 +247,7 @@ def _accepted(case: Case, command: Accepted, now: datetime, _: Timing) -> Decisi
 
 
 def _mailed(case: Case, kind: MailKind, to: Role, now: datetime) -> Case:
-    """A mail with a link is out: from now on a scanner may press what is behind it."""
+    """Note that a mail with a link is out: from now on a scanner may press what is behind it."""
     if kind is MailKind.VERIFY:
         return replace(case, mailed_at=now)
     if kind not in LINKED or to is Role.REQUESTER:

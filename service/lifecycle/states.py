@@ -46,6 +46,8 @@ class Role(StrEnum):
 
 
 class Order(StrEnum):
+    """Whom of the two is asked first."""
+
     TOGETHER = "together"
     A_FIRST = "a_first"
     B_FIRST = "b_first"

@@ -31,7 +31,7 @@ ON_BEHALF = (MailKind.ASK, MailKind.REMINDER, MailKind.INTRODUCTION)
 
 
 def compose(mail: OutboxMail, settings: Settings, now: datetime) -> bytes:
-    """The whole mail (RFC 5322), dated ``now``, of any kind but the introduction (``mail.body``).
+    """Write the whole mail (RFC 5322), dated ``now``, of any kind but the introduction (``mail.body``).
 
     ``mail.introduction`` and its consents must be loaded; nothing is read or written here.
     """
@@ -58,7 +58,7 @@ def compose(mail: OutboxMail, settings: Settings, now: datetime) -> bytes:
 
 
 def _sign_in_message(mail: OutboxMail, sign_in: SignIn, settings: Settings, now: datetime) -> bytes:
-    """The link to sign in. Whoever asked for it need not have a name here, nor be who gets it."""
+    """Write the link to sign in. Whoever asked for it need not have a name here, nor be who gets it."""
     token = Tokens(settings.secret_keys).make_sign_in(sign_in.id)
     known = {"sign_in_url": f"{settings.PUBLIC_URL}/desk/in/{token}", "placeholder": False}
     with speaking(sign_in.language):
@@ -76,7 +76,7 @@ def _sign_in_message(mail: OutboxMail, sign_in: SignIn, settings: Settings, now:
 
 
 def introduction_message(introduction: Introduction, message_id: str, settings: Settings) -> bytes:
-    """The introduction: one message to both. It carries neither link nor token, so it may be stored."""
+    """Write the introduction: one message to both. It carries neither link nor token, so it may be stored."""
     both = [Address(consent.name, consent.email) for consent in introduction.consents]
     copied = introduction.cc_requester and introduction.requester_is is None
     requester = Address(introduction.requester_name, introduction.requester_email)
@@ -98,7 +98,7 @@ def introduction_message(introduction: Introduction, message_id: str, settings: 
 
 
 def message_id(settings: Settings, of: Introduction | SignIn, mail: Mail) -> str:
-    """The fixed Message-ID of a mail (RFC 5322 3.6.4); the copies of the introduction are one message.
+    """Make the fixed Message-ID of a mail (RFC 5322 3.6.4); the copies of the introduction are one message.
 
     It tells its kind and nothing else: a number or a time in it would tell when the other side answered.
     """
@@ -109,7 +109,7 @@ def message_id(settings: Settings, of: Introduction | SignIn, mail: Mail) -> str
 
 
 def _thread(mail: OutboxMail, settings: Settings) -> dict[str, str]:
-    """A reminder stands below its ask in a mail program."""
+    """Put a reminder below its ask in a mail program."""
     if mail.kind is not MailKind.REMINDER:
         return {}
     asked = 1 + mail.case.consent(mail.to).corrected
@@ -118,7 +118,7 @@ def _thread(mail: OutboxMail, settings: Settings) -> dict[str, str]:
 
 
 def _list_headers(mail: OutboxMail, links: dict[str, Any], settings: Settings) -> Iterator[tuple[str, str]]:
-    """The mail program's own "unsubscribe" (RFC 2369); in one click (RFC 8058) where the pages are https."""
+    """Offer the program's own "unsubscribe" (RFC 2369); in one click (RFC 8058) where the pages are https."""
     if mail.kind not in UNSUBSCRIBABLE:
         return
     ways = [links["never_url"]]

@@ -24,7 +24,7 @@ class Shown(NamedTuple):
 
 
 def introduction_before(introduction: Introduction, reader: Role, settings: Settings) -> Rendering:
-    """The introduction as it would be sent, for the eyes of ``reader``, who sees their own side whole.
+    """Render the introduction as it would be sent, for the eyes of ``reader``, who sees their own side whole.
 
     Of the other side it holds what the ask tells anyway. Their address stays out entirely, and so does what
     they add with their answer: that would tell not only their number but that they said yes.

@@ -60,7 +60,7 @@ class FixedMessage(flask_mail.Message):
     ``at`` is its Date.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - these are the parts of a mail.
         self,
         message_id: str,
         sender: Address,

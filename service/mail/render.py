@@ -85,7 +85,7 @@ def as_it_was(
 
 
 def language_of(introduction: Introduction, kind: MailKind, role: Role) -> str:
-    """The tag of the language that a mail is written in."""
+    """Give the tag of the language that a mail is written in."""
     languages = {consent.language or "en" for consent in introduction.consents}
     if kind is MailKind.INTRODUCTION and len(languages) == 1:
         return languages.pop()
@@ -105,7 +105,7 @@ def name_of(introduction: Introduction, role: Role) -> str:
 def facts(
     introduction: Introduction, role: Role, settings: Settings, about: About = About.CASE
 ) -> dict[str, Any]:
-    """What every kind may use. ``you`` and ``other`` are there only for a mail to one of the two.
+    """Collect what every kind may use. ``you`` and ``other`` are there only for a mail to one of the two.
 
     ``about`` is the outbox row's: in a mail about an unclear reply it says which question was meant.
     """
@@ -147,7 +147,7 @@ def _names(introduction: Introduction) -> dict[str, str]:
 
 
 def _moment(introduction: Introduction, settings: Settings, held: bool) -> str:
-    """The closing moment, or the latest moment at which the introduction arrives."""
+    """Tell the closing moment, or the latest moment at which the introduction arrives."""
     if introduction.closes_at is None:
         return ""
     at = introduction_deadline(introduction.closes_at, settings) if held else introduction.closes_at
@@ -164,7 +164,7 @@ def _ending(introduction: Introduction) -> str:
 
 
 def _lost(introduction: Introduction) -> list[Consent]:
-    """The sides whose copy of the introduction was refused or came back."""
+    """Find the sides whose copy of the introduction was refused or came back."""
     return [side for side in introduction.consents if side.envelope is Envelope.FAILED]
 
 
@@ -211,7 +211,7 @@ def _broken(text: str) -> Markup:
 
 
 def _left_to_right(text: str) -> str:
-    """A number whose parts a right-to-left sentence would turn around, isolated (UAX #9, section 2.5)."""
+    """Isolate a number whose parts a right-to-left sentence would turn around (UAX #9, section 2.5)."""
     return f"\u2066{text}\u2069" if direction(spoken()) == "rtl" else text
 
 
@@ -227,8 +227,7 @@ def _make_environment(form: str) -> Environment:
     """How to write ``txt`` or ``mjml``. A translation is text and is escaped like what was typed."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        # S701 sees no autoescape: in plain text it would be wrong.
-        autoescape=form == "mjml",
+        autoescape=form == "mjml",  # noqa: S701 - in plain text it would be wrong.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -68,7 +68,7 @@ class Tokens:
         return self._read("sign-in", token)
 
     def make_never(self, tag: str) -> str:
-        """ "Never contact me again". Bound to the mail, so it works for as long as the mail is on record.
+        """Sign a link for "never contact me again", bound to the mail: it works while that is on record.
 
         ``tag`` is an `OutboxMail.tag`: from two numbers one could tell how many mails others got in between.
         """

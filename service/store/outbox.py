@@ -100,7 +100,7 @@ def revive(context: Context, row: OutboxMail, due_at: datetime | None) -> bool:
 
 
 def find(session: Session, introduction: Introduction, mail: lifecycle.Mail) -> OutboxMail | None:
-    """Find the row of a mail: there is one of each kind, recipient, number and matter."""
+    """Find the row of a mail: each kind, recipient, number and matter has one."""
     return session.scalars(
         select(OutboxMail).where(
             OutboxMail.introduction_id == introduction.id,

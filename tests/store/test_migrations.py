@@ -20,6 +20,8 @@ from service.store.migrations import SQUASHED, UnknownMigration, config_of, curr
 from service.store.models import Base, InboundMail, Installation, OutboxMail
 from tests.conftest import rows
 
+pytestmark = pytest.mark.both_databases
+
 INTRODUCTION = """
 INSERT INTO introductions (id, requester_name, requester_email, requester_address, need, need_of, sought,
     first_writer, version, created_at, "order", reminders, cc_requester, state, summarised)
@@ -77,13 +79,13 @@ MAILS = [
 ]
 
 
-@pytest.fixture(params=("sqlite", "postgresql"))
+@pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database without a single table."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/empty.db"
         return
-    server = make_url(request.getfixturevalue("migrated_postgresql"))
+    server = make_url(request.getfixturevalue("postgresql_url"))
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("CREATE DATABASE empty"))
@@ -114,16 +116,16 @@ def write(url: str, statement: str, **values: object) -> None:
     db.engine.dispose()
 
 
-def write_mail(url: str, id: int, kind: str, to: str, round: int) -> None:
+def write_mail(url: str, id: int, kind: str, to: str, number: int) -> None:
     recipient, tag = f"{to}@q.test", f"tag {id}"
-    write(url, MAIL, id=id, kind=kind, to=to, recipient=recipient, round=round, tag=tag, body=b"x")
+    write(url, MAIL, id=id, kind=kind, to=to, recipient=recipient, round=number, tag=tag, body=b"x")
 
 
 def write_mails(url: str) -> None:
     """A row for each of `MAILS`, a link to sign in, and a mail that came back."""
     write(url, INTRODUCTION)
-    for id, (kind, to, round, *_) in enumerate(MAILS, start=1):
-        write_mail(url, id, kind, to, round)
+    for id, (kind, to, number, *_) in enumerate(MAILS, start=1):
+        write_mail(url, id, kind, to, number)
     write(url, SIGN_IN)
     write(url, SIGN_IN_MAIL)
     write(url, BOUNCE)

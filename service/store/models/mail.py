@@ -104,7 +104,7 @@ class OutboxMail(Base):
     sign_in: Mapped[SignIn | None] = relationship()
 
     def to_mail(self) -> Mail:
-        """This mail as the kernel sees it."""
+        """Give this mail as the kernel sees it."""
         return Mail(self.kind, self.to, self.number, self.about)
 
     @property
