@@ -7,6 +7,7 @@ count as one kind.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -209,9 +210,12 @@ EXPLORED_ONCE = [
 
 @pytest.fixture(params=EXPLORED_ONCE, scope="module")
 def timing(request: pytest.FixtureRequest) -> Iterator[Timing]:
+    # None of it is garbage, and the collector would look through all of it again and again.
+    gc.disable()
     yield request.param
     met.cache_clear()
     explored.cache_clear()
+    gc.enable()
 
 
 def test_every_state_is_reached_in_every_kind_of_case(timing: Timing) -> None:
