@@ -43,14 +43,18 @@ def test_nothing_outlives_a_run_that_was_ended(tmp_path: Path, number: signal.Si
     (tmp_path / "test_it.py").write_text(A_TEST)
     temporary = tmp_path / "tmp"
     temporary.mkdir(mode=0o755)
-    run = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-n", workers, "-p", "no:cacheprovider", "test_it.py"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    eventually((tmp_path / "started").exists, PATIENCE, "the test")
+    output = tmp_path / "output"
+    with output.open("w") as file:
+        run = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-n", workers, "-p", "no:cacheprovider", "test_it.py"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+    eventually(lambda: (tmp_path / "started").exists() or run.poll() is not None, PATIENCE, "the test")
+    assert run.poll() is None, output.read_text()
     family = [*psutil.Process(run.pid).children(recursive=True), *of(temporary)]
     names = " ".join(process.name() for process in family)
     assert all(name in names for name in ("postgres", "valkey-server", "celery")), names
