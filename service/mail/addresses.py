@@ -18,12 +18,12 @@ from typing import NamedTuple
 from service.lifecycle import Role
 from service.settings.table import Settings
 from service.store.models import OutboxMail
+from service.store.models.columns import MAX_EMAIL_LENGTH
 
 from .tokens import Tokens
 
-LONGEST_ADDRESS = 254
 SIGNED = re.compile(r"(intro|bounce|stop)\+([a-z0-9]+)")
-OFFICES = ("postmaster", "abuse")
+ROLE_ADDRESSES = ("postmaster", "abuse")
 """What every domain with mail must have (RFC 5321 4.5.1, RFC 2142 2)."""
 
 
@@ -91,12 +91,12 @@ def read(address: str, settings: Settings) -> Ours:
     Raises NotOurs for whatever is no address of ours, and `tokens.BadLink` for one that we did not sign.
     """
     # Some letters outside ASCII become ASCII in small letters, such as the Kelvin sign.
-    if not address.isascii() or len(address) > LONGEST_ADDRESS:
+    if not address.isascii() or len(address) > MAX_EMAIL_LENGTH:
         raise NotOurs
     local, _, host = address.lower().rpartition("@")
     if host != settings.INBOUND_DOMAIN:
         raise NotOurs
-    if local in (Purpose.INTRO, *OFFICES, _default_local(settings)):
+    if local in (Purpose.INTRO, *ROLE_ADDRESSES, _default_local(settings)):
         return Ours(Purpose.PLAIN)
     found = SIGNED.fullmatch(local)
     if not found:

@@ -10,8 +10,8 @@ OVERRIDES = "\u202d\u202e"
 ADDRESS = r"[^\s@<>]+@[^\s@<>]+"
 """What looks like an email address, as a regular expression; whether it is one of ours, a signature tells.
 
-What strangers write is matched loosely, and reading knows no settings, so the rule of `settings.values` is not
-used here.
+What strangers write is matched loosely, and reading knows no settings, so the rule of `settings.values`
+is not used here.
 """
 APOSTROPHES = str.maketrans("’‘`´", "''''")
 
