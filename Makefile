@@ -59,7 +59,7 @@ screenshots: .venv/.installed-dev ## take the pictures in docs/images with the C
 	$(BIN)/python -m tests.browser.screenshots
 
 # Sorted, and without dates and line numbers, so that a change of one message changes a few lines. Nothing is
-# guessed: a new message comes out empty, and tests/test_languages.py tells which.
+# guessed: a new message comes out empty, and tests/language/test_languages.py tells which.
 translations: .venv/.installed ## collect the messages, update and compile every catalogue
 	$(BIN)/pybabel --quiet extract --mapping-file babel.cfg --keywords lazy_gettext --sort-output --no-location \
 		--omit-header --output-file $(CATALOGUES)/messages.pot .

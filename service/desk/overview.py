@@ -2,7 +2,8 @@
 
 A no is private (docs/design.md, section 3, rule 5): what stands here for a requester depends on what they did
 themselves, on the clock, on addresses that could not be reached, and on what a party chose to tell. It never
-depends on who has answered what, or when, before the introduction. `tests/test_privacy.py` compares.
+depends on who has answered what, or when, before the introduction. `tests/introductions/test_privacy.py`
+compares.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def test_a_listener_that_is_not_running_is_told_unless_there_is_a_webhook(
     assert away.failed
     assert "twoyes listen is not running" in away.message
     assert not findings(own, INBOUND_SECRET="wQ7-hook-secret-0193")["inbound"].failed
-    # Anything that greets as mail servers do; the listener itself is in tests/test_listener.py.
+    # Anything that greets as mail servers do; the listener itself is in tests/inbound/test_listener.py.
     running = findings(own, INBOUND_PORT=str(relay.port))["inbound"]
     assert not running.failed
     assert "greets us" in running.message
