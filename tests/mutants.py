@@ -1,0 +1,140 @@
+"""Break the rules in many places, one at a time, and see whether a test notices.
+
+    make mutants                     the whole kernel, the ledger, the tokens, and a hundred of outbox and delivery
+    python -m tests.mutants --seed 2 another hundred
+
+Mutmut changes the code and picks the tests that reach each change; this module says which code and which tests,
+and counts. It fails where fewer than 95 % are killed, or where one survives that tests/mutants.toml does not list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+REASONS = Path(__file__).with_suffix(".toml")
+MIN_KILLED = 0.95
+SURVIVED, NOT_REACHED = (0, None), (5, 33)
+"""The exit codes that mutmut notes for a mutant that all its tests pass, and for one without tests."""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Which files are changed, and which tests may notice; of ``sample`` mutants if that is not all."""
+
+    files: tuple[str, ...]
+    tests: tuple[str, ...]
+    sample: int | None = None
+
+
+CAMPAIGNS = (
+    Campaign(
+        ("service/lifecycle/*", "service/mail/tokens.py"), ("tests/lifecycle", "tests/mail/test_tokens.py")
+    ),
+    Campaign(
+        ("service/store/outbox.py", "service/delivery/deliver.py", "service/delivery/outcomes.py"),
+        ("tests/delivery/test_delivery.py", "tests/inbound/test_bounces.py", "tests/introductions/test_story.py"),
+        sample=100,
+    ),
+)
+
+
+def main() -> int:
+    """Run the campaigns; return 1 if too much survives."""
+    parser = argparse.ArgumentParser(description="Mutation testing of what must never break.")
+    parser.add_argument("--seed", type=int, default=1, help="which hundred of outbox and delivery")
+    seed = parser.parse_args().seed
+    counted = [run(campaign, seed) for campaign in CAMPAIGNS]
+    killed, survivors = sum(count for count, _ in counted), [name for _, names in counted for name in names]
+    unlisted = [name for name in survivors if not reason_for(name)]
+    share = killed / (killed + len(survivors))
+    sys.stdout.write(f"{killed} killed, {len(survivors)} survived: {share:.1%}, {len(unlisted)} without a reason\n")
+    return 1 if share < MIN_KILLED or unlisted else 0
+
+
+def run(campaign: Campaign, seed: int) -> tuple[int, list[str]]:
+    """Play one campaign in a copy of the checkout; return how many were killed, and what survived."""
+    with tempfile.TemporaryDirectory(prefix="twoyes-mutants-") as folder:
+        copy = Path(folder) / "twoyes"
+        copy_checkout(copy)
+        configure(copy, campaign)
+        if campaign.sample is None:
+            mutmut(copy)
+        else:
+            # A pattern that names nothing: mutmut makes the mutants and runs none.
+            mutmut(copy, "none", check=False)
+            names = sorted(results(copy))
+            mutmut(copy, *random.Random(seed).sample(names, campaign.sample))
+        found = {name: code for name, code in results(copy).items() if code is not None}
+        alive = [name for name, code in found.items() if code in (*SURVIVED, *NOT_REACHED)]
+        for name in alive:
+            sys.stdout.write(f"{difference(copy, name)}\n  {reason_for(name) or 'no reason is listed'}\n\n")
+        return len(found) - len(alive), alive
+
+
+def copy_checkout(copy: Path) -> None:
+    """Copy what git knows of, with the links inside it."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, copy / name, follow_symlinks=False)
+
+
+def configure(copy: Path, campaign: Campaign) -> None:
+    """Tell mutmut what to change and which tests to run, at the end of the copy's pyproject.toml."""
+    settings = {
+        "source_paths": ["service/"],
+        "only_mutate": list(campaign.files),
+        "also_copy": ["tasks/", "templates/", "service/templates/", "service/dev/Procfile", "Procfile", "docs/"],
+        "pytest_add_cli_args_test_selection": list(campaign.tests),
+        "pytest_add_cli_args": ["-m", "not slow", "-p", "no:randomly", "-p", "no:xdist"],
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    with (copy / "pyproject.toml").open("a") as file:
+        file.write("\n[tool.mutmut]\n" + "\n".join(lines) + "\n")
+
+
+def mutmut(copy: Path, *names: str, check: bool = True) -> None:
+    """Run mutmut on the mutants of these names, on all without any; its progress goes to the terminal."""
+    subprocess.run([sys.executable, "-m", "mutmut", "run", "--max-children", "2", *names], cwd=copy, check=check)
+
+
+def results(copy: Path) -> dict[str, int | None]:
+    """Read what came of each mutant: the exit code of its tests, or None where it was not tried."""
+    found: dict[str, int | None] = {}
+    for notes in (copy / "mutants").rglob("*.meta"):
+        found |= json.loads(notes.read_text())["exit_code_by_key"]
+    return found
+
+
+def difference(copy: Path, name: str) -> str:
+    """Return a mutant's name and the lines that it changes."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "mutmut", "show", name], cwd=copy, capture_output=True, check=True, text=True
+    )
+    changed = [line for line in shown.stdout.splitlines() if line[:1] in "+-" and line[:3] not in ("---", "+++")]
+    return "\n".join([name, *changed])
+
+
+def reason_for(name: str) -> str | None:
+    """Return why a mutant may live. Its number would move with the code, so its function is listed."""
+    return next((entry["reason"] for entry in listed() if name.startswith(entry["function"])), None)
+
+
+def listed() -> Iterator[dict[str, str]]:
+    """Read the list of those that may live."""
+    yield from tomllib.loads(REASONS.read_text(encoding="utf-8"))["survivor"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
