@@ -60,8 +60,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="which hundred of outbox and delivery")
     seed = parser.parse_args().seed
     counted = [run(campaign, seed) for campaign in CAMPAIGNS]
-    killed, survivors = sum(count for count, _ in counted), [name for _, names in counted for name in names]
-    unlisted = [name for name in survivors if not reason_for(name)]
+    killed, survivors = sum(count for count, _ in counted), [one for _, alive in counted for one in alive]
+    unlisted = [survivor for survivor in survivors if not reason_for(survivor)]
     share = killed / (killed + len(survivors))
     sys.stdout.write(
         f"{killed} killed, {len(survivors)} survived: {share:.1%}, {len(unlisted)} without a reason\n"
@@ -83,9 +83,9 @@ def run(campaign: Campaign, seed: int) -> tuple[int, list[str]]:
             names = sorted(results(copy))
             mutmut(copy, *random.Random(seed).sample(names, campaign.sample))
         found = {name: code for name, code in results(copy).items() if code is not None}
-        alive = [name for name, code in found.items() if code in (*SURVIVED, *NOT_REACHED)]
-        for name in alive:
-            sys.stdout.write(f"{difference(copy, name)}\n  {reason_for(name) or 'no reason is listed'}\n\n")
+        alive = [difference(copy, name) for name, code in found.items() if code in (*SURVIVED, *NOT_REACHED)]
+        for survivor in alive:
+            sys.stdout.write(f"{survivor}\n  {reason_for(survivor) or 'no reason is listed'}\n\n")
         return len(found) - len(alive), alive
 
 
@@ -145,9 +145,9 @@ def difference(copy: Path, name: str) -> str:
     return "\n".join([name, *changed])
 
 
-def reason_for(name: str) -> str | None:
-    """Return why a mutant may live. Its number would move with the code, so its function is listed."""
-    return next((entry["reason"] for entry in listed() if name.startswith(entry["function"])), None)
+def reason_for(survivor: str) -> str | None:
+    """Return why a mutant may live. Its number would move with the code, so the changed line is listed."""
+    return next((entry["reason"] for entry in listed() if entry["line"] in survivor), None)
 
 
 def listed() -> Iterator[dict[str, str]]:

@@ -540,6 +540,18 @@ def test_three_moments_are_offered_in_whole_days_from_now_and_near_the_end_in_wh
         assert moments_for_later(story.case, LINDA, now, TIMING) == [now + span * MINUTE for span in minutes]
 
 
+@pytest.mark.parametrize(
+    ("hours_left", "hours"), [(108, [24, 48, 72]), (72, [18, 36, 54]), (3, [0.75, 1.5, 2.25])]
+)
+def test_the_moments_are_whole_days_where_a_quarter_of_the_time_is_a_day(
+    hours_left: int, hours: list[float]
+) -> None:
+    story = asked()
+    assert story.case.closes_at is not None
+    now = story.case.closes_at - hours_left * HOUR
+    assert moments_for_later(story.case, LINDA, now, TIMING) == [now + span * HOUR for span in hours]
+
+
 def test_no_ask_leaves_while_a_no_stands_and_it_leaves_when_the_no_is_taken_back() -> None:
     story = verified()
     story.meet(ask_reached(LINDA), no(LINDA))
