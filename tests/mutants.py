@@ -4,7 +4,7 @@
     python -m tests.mutants --seed 2    another hundred
 
 Mutmut makes the changes and picks the tests that reach each; this module says which code and which tests,
-and counts. It fails where fewer than 95 % are killed, or where one lives that tests/mutants.toml does not list.
+and counts. It fails where fewer than 95 % are killed, or where one lives that is not in tests/mutants.toml.
 """
 
 from __future__ import annotations
