@@ -55,7 +55,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class Shared:
+class SharedDatabase:
     """A database that the tests of a worker have one after the other."""
 
     def __init__(self, url: str) -> None:
@@ -84,25 +84,25 @@ class Shared:
 
 
 @pytest.fixture(scope="session")
-def shared_sqlite(migrated_sqlite: Path) -> Iterator[Shared]:
+def shared_sqlite(migrated_sqlite: Path) -> Iterator[SharedDatabase]:
     copy = shutil.copy(migrated_sqlite, migrated_sqlite.with_name("shared.db"))
-    with closing(Shared(f"sqlite:///{copy}")) as shared, closing(APPS):
+    with closing(SharedDatabase(f"sqlite:///{copy}")) as shared, closing(APPS):
         yield shared
 
 
 @pytest.fixture(scope="session")
-def shared_postgresql() -> Iterator[Shared]:
-    with postgresql() as url, closing(Shared(url)) as shared, closing(APPS):
+def shared_postgresql() -> Iterator[SharedDatabase]:
+    with postgresql() as url, closing(SharedDatabase(url)) as shared, closing(APPS):
         yield shared
 
 
 @pytest.fixture
-def sqlite_url(shared_sqlite: Shared) -> str:
+def sqlite_url(shared_sqlite: SharedDatabase) -> str:
     return shared_sqlite.emptied()
 
 
 @pytest.fixture
-def postgresql_url(shared_postgresql: Shared) -> str:
+def postgresql_url(shared_postgresql: SharedDatabase) -> str:
     return shared_postgresql.emptied()
 
 

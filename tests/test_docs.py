@@ -16,7 +16,7 @@ import pytest
 
 from service.dev import LOOPBACK, free_port
 from tests.support.checkout import ROOT, copy_checkout
-from tests.support.processes import PATIENCE, eventually
+from tests.support.processes import MAX_WAIT, eventually
 
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/**/*.md")]
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -129,15 +129,15 @@ class Reader:
                 start_new_session=True,
             )
         try:
-            eventually(lambda: self._status("/") == http.HTTPStatus.OK, PATIENCE, "the form")
+            eventually(lambda: self._status("/") == http.HTTPStatus.OK, MAX_WAIT, "the form")
             assert self._status("/mailbox") == http.HTTPStatus.OK
         finally:
             os.killpg(process.pid, signal.SIGINT)
-            process.wait(PATIENCE)
+            process.wait(MAX_WAIT)
         assert "TwoYes is stopped." in log.read_text(encoding="utf-8")
 
     def _status(self, path: str) -> int:
-        connection = http.client.HTTPConnection(LOOPBACK, int(self.settings["PORT"]), timeout=PATIENCE)
+        connection = http.client.HTTPConnection(LOOPBACK, int(self.settings["PORT"]), timeout=MAX_WAIT)
         try:
             connection.request("GET", path)
             return connection.getresponse().status

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.processes import PATIENCE, ROOT, eventually
+from tests.support.processes import MAX_WAIT, ROOT, eventually
 
 A_TEST = """
 import time
@@ -53,15 +53,15 @@ def test_nothing_outlives_a_run_that_was_ended(tmp_path: Path, number: signal.Si
             stderr=file,
             start_new_session=True,
         )
-    eventually(lambda: (tmp_path / "started").exists() or run.poll() is not None, PATIENCE, "the test")
+    eventually(lambda: (tmp_path / "started").exists() or run.poll() is not None, MAX_WAIT, "the test")
     assert run.poll() is None, output.read_text()
     family = [*psutil.Process(run.pid).children(recursive=True), *of(temporary)]
     names = " ".join(process.name() for process in family)
     assert all(name in names for name in ("postgres", "valkey-server", "celery")), names
     run.send_signal(number)
-    run.wait(PATIENCE)
-    eventually(lambda: not [one for one in family if is_alive(one)], PATIENCE, "the end of all of them")
-    eventually(lambda: not list(temporary.glob("twoyes-*")), PATIENCE, "the end of their folders")
+    run.wait(MAX_WAIT)
+    eventually(lambda: not [one for one in family if is_alive(one)], MAX_WAIT, "the end of all of them")
+    eventually(lambda: not list(temporary.glob("twoyes-*")), MAX_WAIT, "the end of their folders")
 
 
 def of(folder: Path) -> list[psutil.Process]:

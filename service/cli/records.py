@@ -13,12 +13,12 @@ from service.dev.preview import preview
 from service.introductions import wishes
 from service.operating import records
 from service.settings.clock import utc_now
+from service.store.models.columns import MAX_ID
 
 from .environment import open_database
 from .output import print_table
 
-NUMBER = click.IntRange(1, 2**31 - 1)
-"""The number of a row of the database."""
+ROW_ID = click.IntRange(1, MAX_ID)
 MARK_COLUMNS = {
     "need_identified": "need",
     "actively_sought": "sought",
@@ -70,7 +70,7 @@ def mails(context: click.Context) -> None:
 
 
 @mails.command()
-@click.argument("mail_id", type=NUMBER)
+@click.argument("mail_id", type=ROW_ID)
 def retry(mail_id: int) -> None:
     """Try the failed or unknown mail MAIL_ID again."""
     try:
@@ -106,7 +106,7 @@ def received(context: click.Context, *, as_json: bool, limit: int) -> None:
 
 
 @received.command()
-@click.argument("mail_id", type=NUMBER)
+@click.argument("mail_id", type=ROW_ID)
 def show(mail_id: int) -> None:
     """Print the mail MAIL_ID as it arrived, while it is kept (INBOUND_KEEP)."""
     with open_database().reading() as session:
@@ -136,7 +136,7 @@ def reports(context: click.Context) -> None:
 
 
 @reports.command()
-@click.argument("report_id", type=NUMBER)
+@click.argument("report_id", type=ROW_ID)
 def dismiss(report_id: int) -> None:
     """Dismiss the report REPORT_ID: it was no abuse. The address that it came from stays suppressed."""
     try:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from service.store import outbox
 from service.store.context import Context
 from service.store.models import Installation
+from service.store.models.columns import MAX_REPLY_LENGTH
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def pause(context: Context, reply: str) -> None:
     installation = context.session.scalars(select(Installation).with_for_update()).one()
     installation.relay_failures += 1
     pause = outbox.backoff(context.settings, installation.relay_failures)
-    installation.relay_paused_until, installation.relay_reply = context.now + pause, reply[:300]
+    installation.relay_paused_until, installation.relay_reply = context.now + pause, reply[:MAX_REPLY_LENGTH]
     # What the relay said may name an address, so it is kept in the row and not in the log.
     log.warning("the relay is in trouble and paused for %d s", pause.total_seconds())
 

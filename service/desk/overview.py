@@ -20,10 +20,9 @@ from service.settings.table import Settings
 from service.settings.timing import introduction_deadline
 from service.store.db import InSmallLetters
 from service.store.models import Consent, Introduction, MailState, OutboxMail, canonical
+from service.store.models.columns import MAX_ID
 
 PER_PAGE = 20
-MAX_ID = 2**31 - 1
-"""The largest number that a row can have; databases refuse larger ones."""
 DISCLOSED_STATES = (MailState.SENT, MailState.FAILED, MailState.UNKNOWN)
 """The states of a mail that has come to its end, and was not stopped before."""
 

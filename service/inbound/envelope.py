@@ -9,7 +9,7 @@ from email.message import Message
 from email.utils import getaddresses
 
 from service.mail import addresses
-from service.mail.addresses import NotOurs, Purpose
+from service.mail.addresses import NotOwnAddress, Purpose
 from service.mail.tokens import BadLink
 from service.settings.table import Settings
 from service.store.models import canonical
@@ -27,7 +27,7 @@ def purpose(recipient: str, settings: Settings) -> Purpose | None:
     """Return what a bare address of ours is for, or None where mail to it is not taken in."""
     try:
         return addresses.read(recipient, settings).purpose
-    except (NotOurs, BadLink):
+    except (NotOwnAddress, BadLink):
         return None
 
 

@@ -19,7 +19,7 @@ from service.introductions.by_reply import Reply
 from service.introductions.links import LinkReplaced, lock_party
 from service.lifecycle import About, ConsentState, MailKind, Refused, Role
 from service.mail import addresses
-from service.mail.addresses import NotOurs, Purpose
+from service.mail.addresses import NotOwnAddress, Purpose
 from service.mail.render import as_it_was
 from service.mail.tokens import BadLink
 from service.store.context import Context
@@ -50,7 +50,7 @@ def handle(context: Context, inbound: InboundMail) -> None:
     """
     try:
         ours = addresses.read(inbound.recipient, context.settings)
-    except (NotOurs, BadLink):
+    except (NotOwnAddress, BadLink):
         # It was ours when the mail was taken in: the key that signed it has been given up since.
         inbound.outcome, inbound.detail = Effect.NO_EFFECT, _evidence(_read(context, inbound, None))
         return
@@ -142,7 +142,7 @@ def _complained_of(incoming: IncomingMail) -> list[OutboxMail]:
         try:
             tag = addresses.read(address, incoming.context.settings).tag
             found.append(_mail_of(incoming.context.session, tag))
-        except (NotOurs, BadLink):
+        except (NotOwnAddress, BadLink):
             continue
     if not any(found):
         named = select(OutboxMail).where(OutboxMail.message_id.in_(incoming.reading.original_ids))

@@ -25,6 +25,7 @@ from service.settings.table import Settings
 from service.store.context import Context
 from service.store.db import Database, nudge
 from service.store.models import InboundMail, canonical
+from service.store.models.columns import MAX_MESSAGE_ID_LENGTH, MAX_PATH_LENGTH
 
 from . import envelope, handling
 
@@ -36,7 +37,6 @@ FIRST_PAUSE = timedelta(seconds=30)
 """Before a mail is tried again; it doubles each time, so the last attempt comes after some four hours."""
 BATCH = 100
 """How many mails one sweep takes up; the next one takes the rest."""
-MAX_ADDRESS, MAX_ID = 320, 250
 MAX_UNSIGNED = 256 * 1024
 """Bytes of a mail to an address without a token: anybody may write there, and all of it is stored."""
 
@@ -90,7 +90,7 @@ def receive(db: Database, settings: Settings, delivery: Delivery, now: datetime)
         return Receipt.TOO_LARGE
     mail = InboundMail(
         message_id=message_id(delivery.raw),
-        sender=_printable(delivery.sender)[:MAX_ADDRESS],
+        sender=_printable(delivery.sender)[:MAX_PATH_LENGTH],
         recipient=canonical(delivery.recipient),
         way=delivery.way,
         raw=delivery.raw,
@@ -143,7 +143,7 @@ def message_id(raw: bytes) -> str:
     head = re.split(rb"\r?\n\r?\n|\r\r", raw, maxsplit=1)[0]
     found = re.search(rb"(?im)^message-id[ \t]*:((?:[^\r\n]|\r?\n[ \t])*)", head)
     written = b" ".join(found[1].split()).decode("ascii", "replace") if found else ""
-    if written and len(written) <= MAX_ID and written.isascii() and written.isprintable():
+    if written and len(written) <= MAX_MESSAGE_ID_LENGTH and written.isascii() and written.isprintable():
         return written
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 

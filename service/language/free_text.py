@@ -19,7 +19,6 @@ from .languages import gettext
 NAME_LENGTH = 80
 TEXT_LENGTH = 400
 LINE_LENGTH = 300
-PHONE_LENGTH = 40
 
 # U+2028/9 end a line in some programs; the others turn the direction of everything that follows.
 TRICKY = set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

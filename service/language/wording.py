@@ -13,8 +13,6 @@ from service.lifecycle import Order, Role
 from service.store.models import FirstWriter, Introduction, Need
 
 from .languages import gettext, spoken
-from .languages import moment as moment  # noqa: PLC0414 (templates find it here)
-from .languages import span as span  # noqa: PLC0414 (templates find it here)
 
 
 def listed(names: list[str]) -> str:

@@ -89,8 +89,9 @@ def _introduction_failed(decision: Decision) -> Decision:
     case = replace(decision.case, state=State.CLOSED, reason=Reason.UNDELIVERABLE)
     reached = [role for role, side in case.sides if side.envelope is Envelope.ACCEPTED]
     # Where neither was reached, both were still promised an introduction.
-    kind, told = (MailKind.UNDELIVERED, reached) if reached else (MailKind.NOT_COME_ABOUT, [Role.A, Role.B])
-    mails = [Mail(kind, role) for role in told if role is not case.requester_is]
+    kind = MailKind.UNDELIVERED if reached else MailKind.NOT_COME_ABOUT
+    recipients = reached or [Role.A, Role.B]
+    mails = [Mail(kind, role) for role in recipients if role is not case.requester_is]
     event = Event("closed", "relay", {"reason": Reason.UNDELIVERABLE.value})
     return summarise(decision.then(case, event, *mails))
 

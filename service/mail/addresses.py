@@ -18,16 +18,16 @@ from typing import NamedTuple
 from service.lifecycle import Role
 from service.settings.table import Settings
 from service.store.models import OutboxMail
+from service.store.models.columns import MAX_EMAIL_LENGTH
 
 from .tokens import Tokens
 
-LONGEST_ADDRESS = 254
 SIGNED = re.compile(r"(intro|bounce|stop)\+([a-z0-9]+)")
-OFFICES = ("postmaster", "abuse")
+ROLE_ADDRESSES = ("postmaster", "abuse")
 """What every domain with mail must have (RFC 5321 4.5.1, RFC 2142 2)."""
 
 
-class NotOurs(Exception):
+class NotOwnAddress(Exception):
     """Another domain, or a local part that we never write into a mail and need not have."""
 
 
@@ -41,7 +41,7 @@ class Purpose(StrEnum):
     """An address without a token: it names no mail."""
 
 
-class Ours(NamedTuple):
+class OwnAddress(NamedTuple):
     """What an address of ours says: which mail it was written into, and the version of its links then."""
 
     purpose: Purpose
@@ -85,23 +85,23 @@ def signed(purpose: Purpose, mail: OutboxMail, settings: Settings) -> str:
     return f"{purpose}+{token}@{settings.INBOUND_DOMAIN}"
 
 
-def read(address: str, settings: Settings) -> Ours:
+def read(address: str, settings: Settings) -> OwnAddress:
     """Read what a bare address says, however it is spelt.
 
-    Raises NotOurs for whatever is no address of ours, and `tokens.BadLink` for one that we did not sign.
+    Raises NotOwnAddress for whatever is no address of ours, `tokens.BadLink` for one that we did not sign.
     """
     # Some letters outside ASCII become ASCII in small letters, such as the Kelvin sign.
-    if not address.isascii() or len(address) > LONGEST_ADDRESS:
-        raise NotOurs
+    if not address.isascii() or len(address) > MAX_EMAIL_LENGTH:
+        raise NotOwnAddress
     local, _, host = address.lower().rpartition("@")
     if host != settings.INBOUND_DOMAIN:
-        raise NotOurs
-    if local in (Purpose.INTRO, *OFFICES, _default_local(settings)):
-        return Ours(Purpose.PLAIN)
+        raise NotOwnAddress
+    if local in (Purpose.INTRO, *ROLE_ADDRESSES, _default_local(settings)):
+        return OwnAddress(Purpose.PLAIN)
     found = SIGNED.fullmatch(local)
     if not found:
-        raise NotOurs
-    return Ours(Purpose(found[1]), *Tokens(settings.secret_keys).read_address(found[1], found[2]))
+        raise NotOwnAddress
+    return OwnAddress(Purpose(found[1]), *Tokens(settings.secret_keys).read_address(found[1], found[2]))
 
 
 def _version(mail: OutboxMail) -> int:

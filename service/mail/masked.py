@@ -12,7 +12,7 @@ from service.store.models import Consent, Introduction
 from .render import Rendering, facts, language_of, write
 
 
-class Shown(NamedTuple):
+class SideDetails(NamedTuple):
     """What an introduction tells of a side, under the names that its template knows."""
 
     name: str
@@ -34,10 +34,10 @@ def introduction_before(introduction: Introduction, reader: Role, settings: Sett
         return write(MailKind.INTRODUCTION, facts(introduction, reader, settings) | {"sides": sides})
 
 
-def _whole(side: Consent) -> Shown:
-    return Shown(side.name, side.email, side.blurb, side.endorsement, side.phone, side.line)
+def _whole(side: Consent) -> SideDetails:
+    return SideDetails(side.name, side.email, side.blurb, side.endorsement, side.phone, side.line)
 
 
-def _masked(side: Consent) -> Shown:
+def _masked(side: Consent) -> SideDetails:
     address = gettext("[known once both have said yes]")
-    return Shown(side.name, address, side.blurb, side.endorsement)
+    return SideDetails(side.name, address, side.blurb, side.endorsement)

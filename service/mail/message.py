@@ -28,8 +28,10 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 SPACES = re.compile(r"[^\S\u00a0\u202f]+")
 # Without "=" nothing in it can be taken for an encoded word.
 PLAIN = re.compile(r"[A-Za-z0-9 !#$%&'*+/?^_`{|}~.,:;@()-]*")
-# A domain is kept in ASCII (IDNA); a local part may hold any letter, which then needs SMTPUTF8 (RFC 6531).
-SAFE_ADDRESS = re.compile(r"[a-zA-Z0-9_.!#$%&'*+/=?^`{|}~\u0080-\U0010ffff-]+@[a-zA-Z0-9_.:\[\]-]+")
+# What may stand in a header as it is (RFC 5322 3.4.1, without quoted strings). It is stricter than what a
+# setting may be, since a comma or a second "@" would make two recipients of one. A domain is kept in ASCII
+# (IDNA); a local part may hold any letter, which then needs SMTPUTF8 (RFC 6531).
+HEADER_ADDRESS = re.compile(r"[a-zA-Z0-9_.!#$%&'*+/=?^`{|}~\u0080-\U0010ffff-]+@[a-zA-Z0-9_.:\[\]-]+")
 # 39 bytes are 52 letters of base64, so that a line with one encoded word and a header's name stays
 # below the 76 of RFC 2047, section 2.
 ENCODED_BYTES = 39
@@ -46,7 +48,7 @@ class Address:
     email: str
 
     def header(self) -> str:
-        if not SAFE_ADDRESS.fullmatch(self.email) or not self.email.isprintable():
+        if not HEADER_ADDRESS.fullmatch(self.email) or not self.email.isprintable():
             raise ValueError("not a bare address")
         phrase = _phrase(one_line(self.name))
         if len(phrase) > 30 or (phrase and len(phrase) + len(self.email) > ONE_LINE):

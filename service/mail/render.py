@@ -16,7 +16,7 @@ import mrml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from service.language import wording
+from service.language import languages, wording
 from service.language.languages import direction, gettext, ngettext, speaking, spoken
 from service.lifecycle import (
     About,
@@ -133,8 +133,8 @@ def facts(
 def spans(settings: Settings) -> dict[str, str]:
     """How long the links work that do not end with a case."""
     return {
-        "verify_within": wording.span(settings.VERIFY_WITHIN.total_seconds()),
-        "sign_in_within": wording.span(settings.SIGN_IN_WITHIN.total_seconds()),
+        "verify_within": languages.span(settings.VERIFY_WITHIN.total_seconds()),
+        "sign_in_within": languages.span(settings.SIGN_IN_WITHIN.total_seconds()),
     }
 
 
@@ -151,7 +151,7 @@ def _moment(introduction: Introduction, settings: Settings, held: bool) -> str:
     if introduction.closes_at is None:
         return ""
     at = introduction_deadline(introduction.closes_at, settings) if held else introduction.closes_at
-    return wording.moment(at, settings.TIMEZONE)
+    return languages.moment(at, settings.TIMEZONE)
 
 
 def _ending(introduction: Introduction) -> str:
@@ -170,7 +170,7 @@ def _lost(introduction: Introduction) -> list[Consent]:
 
 def placeholders(introduction: Introduction, role: Role, settings: Settings) -> dict[str, Any]:
     turns = 1 if introduction.order is Order.TOGETHER else 2
-    within = wording.span(turns * settings.ANSWER_WITHIN.total_seconds())
+    within = languages.span(turns * settings.ANSWER_WITHIN.total_seconds())
     until = gettext("[a date: %(span)s after you confirm]", span=within)
     return {"placeholder": True, "closes": until, "introduced_by": until} | _named_links(introduction, role)
 

@@ -27,7 +27,7 @@ LONGEST_REPLY = 200
 # "Authentication required" and "credentials invalid" (RFC 4954 6) accuse the session, never the mail.
 AUTHENTICATION_TROUBLE = (530, 535)
 CLOSING = 421
-# Everything else could end the command or the path early.
+# Everything else could end the command or the path early; quotes and commas do no harm, unlike in a header.
 ENVELOPE_ADDRESS = re.compile(r"[!-;=?-~\u0080-\U0010ffff]*")
 NO_SMTPUTF8 = "not sent: the relay does not take international addresses (SMTPUTF8)"
 

@@ -15,6 +15,7 @@ from .urls import base_url, broker_url, database_url
 
 DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")
+"""An address without a name or brackets around it; a header takes fewer (`mail.message.HEADER_ADDRESS`)."""
 
 
 def parse_duration(text: Any) -> timedelta:

@@ -27,6 +27,7 @@ from service.settings.table import Settings
 from .context import Context
 from .db import nudge
 from .models import Consent, Introduction, MailState, OutboxMail, SignIn, Suppression
+from .models.columns import MAX_REPLY_LENGTH
 from .suppressions import suppression_of
 
 DELIVER = "tasks.mail.deliver"
@@ -331,7 +332,7 @@ def _end(row: OutboxMail, state: MailState, reply: str) -> None:
 
 
 def _unlease(row: OutboxMail, state: MailState, reply: str) -> None:
-    row.state, row.lease, row.leased_until, row.reply = state, None, None, reply[:300]
+    row.state, row.lease, row.leased_until, row.reply = state, None, None, reply[:MAX_REPLY_LENGTH]
 
 
 def _leased(mail_id: int, lease: str) -> Update:

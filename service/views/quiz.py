@@ -19,7 +19,7 @@ from service.views.site.marks import MARKS
 pages = Blueprint("quiz", __name__)
 
 ALL_MARKS = tuple(mark.name for mark in fields(Marks))
-MOST = 7
+GOOD_RESULT = 7
 """From so many of the ten on, somebody knew most of it."""
 
 
@@ -136,7 +136,12 @@ def judge() -> ResponseReturnValue:
         return page, 422
     right = sum(judged[number] is statement.kind for number, statement in enumerate(STATEMENTS, 1))
     return render_template(
-        "quiz_result.html", statements=STATEMENTS, marks=MARKS, judged=judged, right=right, most=MOST
+        "quiz_result.html",
+        statements=STATEMENTS,
+        marks=MARKS,
+        judged=judged,
+        right=right,
+        good_result=GOOD_RESULT,
     )
 
 

@@ -17,7 +17,7 @@ from service.lifecycle import ConsentState, MailKind
 from service.settings.environment import load
 from service.settings.table import Settings
 from tests.support.people import Browser, Mailboxes
-from tests.support.processes import PATIENCE, Broker, Processes, environ, eventually
+from tests.support.processes import MAX_WAIT, Broker, Processes, environ, eventually
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story
 
@@ -180,11 +180,11 @@ class Town:
         assert answered.status == 303
 
     def link(self, who: str, path: str) -> str:
-        return eventually(lambda: self.boxes.link(who, path), PATIENCE, f"a link {path} for {who}")
+        return eventually(lambda: self.boxes.link(who, path), MAX_WAIT, f"a link {path} for {who}")
 
     def wait_until_introduced(self) -> None:
         for who in (LINDA, NATASHA, RITA):
-            eventually(partial(self.boxes.of, who, MailKind.INTRODUCTION), PATIENCE, f"{who}'s copy")
+            eventually(partial(self.boxes.of, who, MailKind.INTRODUCTION), MAX_WAIT, f"{who}'s copy")
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from service.dev import run as runner
 from service.lifecycle import ConsentState
 from service.settings.environment import SettingsError, load
 from tests.support.inbound_mail import Listening, inbox
-from tests.support.processes import PATIENCE, eventually
+from tests.support.processes import MAX_WAIT, eventually
 from tests.support.reaper import ended, ends_with_us
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, RITA, HandClock, Story, text_of
@@ -80,11 +80,11 @@ def catcher(folder: Path) -> Iterator[int]:
     port = embedded.free_port()
     process = twoyes("mailbox-server", "127.0.0.1", str(port), str(folder))
     try:
-        eventually(lambda: accepts(port), PATIENCE, "the mailbox listens")
+        eventually(lambda: accepts(port), MAX_WAIT, "the mailbox listens")
         yield port
     finally:
         process.terminate()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=MAX_WAIT)
         assert process.returncode == 0
 
 
@@ -485,7 +485,7 @@ def test_the_command_says_what_is_wrong_without_a_traceback(
     tmp_path: Path, values: dict[str, str], code: int, sentence: str
 ) -> None:
     process = twoyes("run", **{"DATA_DIR": str(tmp_path), "PORT": str(embedded.free_port()), **values})
-    output, _ = process.communicate(timeout=PATIENCE)
+    output, _ = process.communicate(timeout=MAX_WAIT)
     assert process.returncode == code
     assert sentence in output
     assert len(output.strip().splitlines()) == 1
@@ -530,11 +530,11 @@ def test_a_child_that_does_not_listen_is_killed_with_what_it_started(
     with children_of.Children(os.environ, ["deaf"]) as children:
         children.start("deaf", deaf)
         eventually(
-            lambda: pid.exists() and pid.read_text().endswith("."), PATIENCE, "the child has started its own"
+            lambda: pid.exists() and pid.read_text().endswith("."), MAX_WAIT, "the child has started its own"
         )
         grandchild = psutil.Process(int(pid.read_text().rstrip(".")))
     gone = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    eventually(lambda: not grandchild.is_running() or grandchild.status() in gone, PATIENCE, "it is killed")
+    eventually(lambda: not grandchild.is_running() or grandchild.status() in gone, MAX_WAIT, "it is killed")
 
 
 def test_when_nobody_reads_the_output_any_more_everything_stops_in_order(
@@ -597,7 +597,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     started = Run(tmp_path / "var")
     family: list[psutil.Process] = []
     try:
-        eventually(started.serves, PATIENCE, "the form is served")
+        eventually(started.serves, MAX_WAIT, "the form is served")
         family = started.family()
         yield started
     finally:
@@ -616,8 +616,8 @@ def stopped_cleanly(run: Run, number: signal.Signals) -> None:
     family = run.family()
     assert "valkey-server" in names(family)
     run.process.send_signal(number)
-    assert run.process.wait(PATIENCE) == 0, run.output
-    _, alive = psutil.wait_procs(family, PATIENCE)
+    assert run.process.wait(MAX_WAIT) == 0, run.output
+    _, alive = psutil.wait_procs(family, MAX_WAIT)
     assert alive == []
 
 
@@ -629,7 +629,7 @@ def test_everything_starts_serves_the_form_and_stops_without_a_trace_on_ctrl_c(
     for name in ("redis-server", "mailbox-server", "gunicorn", "worker", "beat", "listen"):
         assert name in names(run.family())
     assert "Listening for LMTP" in run.output
-    diagnosis, _ = twoyes("doctor", DATA_DIR=str(tmp_path / "var")).communicate(timeout=PATIENCE)
+    diagnosis, _ = twoyes("doctor", DATA_DIR=str(tmp_path / "var")).communicate(timeout=MAX_WAIT)
     assert [line.split()[0] for line in diagnosis.splitlines()] == ["ok"] * 6, diagnosis
     stopped_cleanly(run, signal.SIGINT)
     assert "Traceback" not in run.output
@@ -639,7 +639,7 @@ def test_a_second_start_on_the_same_data_is_refused_and_sigterm_stops_the_first(
     run: Run, tmp_path: Path
 ) -> None:
     second = twoyes("run", DATA_DIR=str(tmp_path / "var"), PORT=str(embedded.free_port()))
-    output, _ = second.communicate(timeout=PATIENCE)
+    output, _ = second.communicate(timeout=MAX_WAIT)
     assert (second.returncode, output.count("\n")) == (1, 1)
     assert "already running" in output
     stopped_cleanly(run, signal.SIGTERM)
@@ -652,11 +652,11 @@ def is_beat(process: psutil.Process) -> bool:
 
 def test_when_a_process_dies_all_of_them_stop_and_it_is_named(run: Run) -> None:
     family = run.family()
-    beat = eventually(lambda: [one for one in run.family() if is_beat(one)], PATIENCE, "beat")[0]
+    beat = eventually(lambda: [one for one in run.family() if is_beat(one)], MAX_WAIT, "beat")[0]
     beat.kill()
-    assert run.process.wait(PATIENCE) == 1
-    eventually(lambda: "“beat” stopped unexpectedly" in run.output, PATIENCE, "the sentence")
-    _, alive = psutil.wait_procs(family, PATIENCE)
+    assert run.process.wait(MAX_WAIT) == 1
+    eventually(lambda: "“beat” stopped unexpectedly" in run.output, MAX_WAIT, "the sentence")
+    _, alive = psutil.wait_procs(family, MAX_WAIT)
     assert alive == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from service.desk import overview
-from service.language import wording
+from service.language import languages
 from service.lifecycle import ConsentState, MailKind, State
 from service.store.models import MailState
 from tests.support.smtp_server import FaultySmtp
@@ -85,7 +85,7 @@ def test_the_moment_that_is_promised_counts_with_the_hold_that_is_kept(
     story.sweep()
     closes_at = story.introduction().closes_at
     assert closes_at is not None
-    promised = wording.moment(closes_at + timedelta(hours=2), story.settings.TIMEZONE)
+    promised = languages.moment(closes_at + timedelta(hours=2), story.settings.TIMEZONE)
     assert promised in text_of(story.mails(LINDA)[-1])
     assert promised in said(story.client.get(story.link(LINDA, "/a/")))
     assert promised in said(story.client.get(story.link(RITA, "/r/")))
@@ -93,7 +93,7 @@ def test_the_moment_that_is_promised_counts_with_the_hold_that_is_kept(
         introduction = session.merge(story.introduction(), load=False)
         due = overview.next_step(introduction, story.settings, story.clock())
     assert due is not None
-    assert wording.moment(due.at, story.settings.TIMEZONE) == promised
+    assert languages.moment(due.at, story.settings.TIMEZONE) == promised
     story.db.engine.dispose()
 
 

@@ -99,7 +99,7 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Handed:
+class Handover:
     """A mail as it was handed to the relay, and the case at that moment."""
 
     at: datetime
@@ -115,7 +115,7 @@ class World:
     case: Case
     now: datetime = START
     rows: dict[Key, Row] = field(default_factory=dict)
-    handed: list[Handed] = field(default_factory=list)
+    handed: list[Handover] = field(default_factory=list)
     ledger: list[Entry] = field(default_factory=list)
     timing: Timing = TIMING
     traces: list[Trace] = field(default_factory=list)
@@ -185,7 +185,7 @@ class World:
             row.status = "skipped"
             return
         check_at_the_fence(self, mail)
-        self.handed.append(Handed(self.now, mail, self.case, again=row.sent_again > 0))
+        self.handed.append(Handover(self.now, mail, self.case, again=row.sent_again > 0))
         row.status = "handover"
         self.meet(HandedOver(mail.to, mail.kind))
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.lifecycle import ConsentState, MailKind, Role
-from service.mail.addresses import NotOurs, Ours, Purpose, bare, read, signed
+from service.mail.addresses import NotOwnAddress, OwnAddress, Purpose, bare, read, signed
 from service.mail.tokens import BadLink, Tokens
 from service.settings.environment import load
 from service.settings.table import Settings
@@ -45,7 +45,7 @@ def token(purpose: Purpose, settings: Settings = SETTINGS) -> str:
 def test_an_address_says_what_it_is_for_and_which_mail_it_stands_in(purpose: Purpose, to: Role) -> None:
     address = signed(purpose, mail(to, version=3), SETTINGS)
     assert address == address.lower()
-    assert read(address, SETTINGS) == Ours(purpose, TAG, 3)
+    assert read(address, SETTINGS) == OwnAddress(purpose, TAG, 3)
 
 
 def test_the_version_is_that_of_the_links_of_whoever_gets_the_mail() -> None:
@@ -73,7 +73,7 @@ def test_a_local_part_is_no_longer_than_mail_allows(purpose: Purpose) -> None:
 def test_the_case_of_an_address_never_matters(purpose: Purpose) -> None:
     address = signed(purpose, mail(), SETTINGS)
     for spelt in (address.upper(), address.title(), address.swapcase()):
-        assert read(spelt, SETTINGS) == Ours(purpose, TAG, 1)
+        assert read(spelt, SETTINGS) == OwnAddress(purpose, TAG, 1)
 
 
 @pytest.mark.parametrize("made_for", SIGNED)
@@ -109,7 +109,7 @@ def test_an_address_signed_with_an_earlier_key_still_works_and_with_a_strange_on
     before = SETTINGS.model_copy(update={"SECRET_KEY": OLDER})
     after = SETTINGS.model_copy(update={"SECRET_KEY_FALLBACKS": (OLDER,)})
     address = signed(Purpose.BOUNCE, mail(), before)
-    assert read(address, after) == Ours(Purpose.BOUNCE, TAG, 1)
+    assert read(address, after) == OwnAddress(Purpose.BOUNCE, TAG, 1)
     assert signed(Purpose.BOUNCE, mail(), after) != address
     with pytest.raises(BadLink):
         read(address, SETTINGS)
@@ -117,7 +117,7 @@ def test_an_address_signed_with_an_earlier_key_still_works_and_with_a_strange_on
 
 @pytest.mark.parametrize("local", ["intro", "Postmaster", "ABUSE", "hello.there"])
 def test_an_address_without_a_token_is_ours_and_names_no_mail(local: str) -> None:
-    assert read(f"{local}@{DOMAIN}", SETTINGS) == Ours(Purpose.PLAIN)
+    assert read(f"{local}@{DOMAIN}", SETTINGS) == OwnAddress(Purpose.PLAIN)
 
 
 GOOD = token(Purpose.INTRO)
@@ -161,7 +161,7 @@ KELVIN = next(made for made in TOKENS if "k" in made).replace("k", "\u212a")
     ],
 )
 def test_anything_else_is_not_ours(address: str) -> None:
-    with pytest.raises(NotOurs):
+    with pytest.raises(NotOwnAddress):
         read(address, SETTINGS)
 
 
@@ -172,7 +172,7 @@ def test_where_no_mail_comes_in_no_address_is_ours_and_none_is_signed() -> None:
         "intro@none",
         "@none",
     ):
-        with pytest.raises(NotOurs):
+        with pytest.raises(NotOwnAddress):
             read(address, WITHOUT)
     for purpose in SIGNED:
         assert signed(purpose, mail(), WITHOUT) == bare(WITHOUT) == "Hello.There@twoyes.test"
@@ -188,7 +188,7 @@ def test_where_no_mail_comes_in_no_address_is_ours_and_none_is_signed() -> None:
 )
 @example("\ud800@in.twoyes.test")
 def test_whatever_stands_there_is_read_or_refused_by_name(address: str) -> None:
-    with suppress(NotOurs, BadLink):
+    with suppress(NotOwnAddress, BadLink):
         assert read(address, SETTINGS).purpose is Purpose.PLAIN
 
 

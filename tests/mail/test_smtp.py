@@ -20,7 +20,7 @@ from tests.support.smtp_server import (
     TAKE_AND_DROP,
     TAKE_AND_HANG,
     FaultySmtp,
-    Received,
+    ReceivedMail,
     server_context,
 )
 
@@ -68,7 +68,7 @@ def assert_next_mail_is_taken(session: SmtpSession, relay: FaultySmtp) -> None:
     before = len(relay.messages)
     outcome = session.send(SENDER, BOB, NEXT_MAIL, yes)
     assert outcome.kind is Kind.ACCEPTED
-    assert relay.messages[before:] == [Received(SENDER, (BOB,), NEXT_MAIL)]
+    assert relay.messages[before:] == [ReceivedMail(SENDER, (BOB,), NEXT_MAIL)]
 
 
 def assert_next_mail_is_taken_after(session: SmtpSession, relay: FaultySmtp, **script: None) -> None:
@@ -100,7 +100,7 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
 class TestAMailThatIsTaken:
     def test_carries_the_words_of_the_server(self, relay: FaultySmtp, session: SmtpSession) -> None:
         assert send(session) == Outcome(Kind.ACCEPTED, "250 2.0.0 Ok: queued as 1")
-        assert relay.messages == [Received(SENDER, (ALICE,), MAIL)]
+        assert relay.messages == [ReceivedMail(SENDER, (ALICE,), MAIL)]
 
     def test_is_followed_by_others_on_the_same_connection(
         self, relay: FaultySmtp, session: SmtpSession
@@ -112,7 +112,7 @@ class TestAMailThatIsTaken:
 
     def test_may_come_from_the_null_sender(self, relay: FaultySmtp, session: SmtpSession) -> None:
         assert session.send("", ALICE, MAIL, yes).kind is Kind.ACCEPTED
-        assert relay.messages == [Received("", (ALICE,), MAIL)]
+        assert relay.messages == [ReceivedMail("", (ALICE,), MAIL)]
 
     def test_is_reported_with_all_lines_of_the_reply_in_one(
         self, relay: FaultySmtp, session: SmtpSession
@@ -171,7 +171,7 @@ class TestTheFence:
 
         assert send(session, fence=fence).kind is Kind.ACCEPTED
         assert seen == [(MAIL, [])]
-        assert relay.messages == [Received(SENDER, (ALICE,), MAIL)]
+        assert relay.messages == [ReceivedMail(SENDER, (ALICE,), MAIL)]
 
     def test_that_says_no_leaves_the_mail_unsent(self, relay: FaultySmtp, session: SmtpSession) -> None:
         assert send(session, fence=no) == Outcome(Kind.UNWANTED, "not sent: no longer wanted")
@@ -590,13 +590,13 @@ class TestAnInternationalAddress:
     def test_is_told_to_a_relay_that_offers_to_take_it(self) -> None:
         with FaultySmtp(smtputf8=True) as relay, SmtpSession(settings_for(relay)) as session:
             assert session.send(SENDER, ALICE_IN_UTF8, self.NAMING, yes).kind is Kind.ACCEPTED
-            assert relay.messages == [Received(SENDER, (ALICE_IN_UTF8,), self.NAMING, smtputf8=True)]
+            assert relay.messages == [ReceivedMail(SENDER, (ALICE_IN_UTF8,), self.NAMING, smtputf8=True)]
             assert_next_mail_is_taken(session, relay)
 
     def test_in_a_header_asks_for_as_much_as_in_the_envelope(self) -> None:
         with FaultySmtp(smtputf8=True) as relay, SmtpSession(settings_for(relay)) as session:
             assert session.send(SENDER, BOB, self.NAMING, yes).kind is Kind.ACCEPTED
-        assert relay.messages == [Received(SENDER, (BOB,), self.NAMING, smtputf8=True)]
+        assert relay.messages == [ReceivedMail(SENDER, (BOB,), self.NAMING, smtputf8=True)]
 
     def test_is_asked_for_after_tls_where_the_offer_counts(self, authority: trustme.CA) -> None:
         context = server_context(authority, "localhost")
@@ -622,7 +622,7 @@ class TestAnInternationalAddress:
     def test_is_the_only_reason_to_use_the_extension(self) -> None:
         with FaultySmtp(smtputf8=True) as relay, SmtpSession(settings_for(relay)) as session:
             assert session.send(SENDER, ALICE, MAIL, yes).kind is Kind.ACCEPTED
-        assert relay.messages == [Received(SENDER, (ALICE,), MAIL, smtputf8=False)]
+        assert relay.messages == [ReceivedMail(SENDER, (ALICE,), MAIL, smtputf8=False)]
 
 
 class TestTheFaultyServer:

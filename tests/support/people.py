@@ -14,12 +14,12 @@ from functools import cached_property
 
 import requests
 
-from .smtp_server import Received
+from .smtp_server import ReceivedMail
 from .story import FORM, text_of
 
 CSRF_TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>]+>)", re.IGNORECASE | re.MULTILINE)
-PATIENCE = 60.0
+MAX_WAIT = 60.0
 """Seconds after which a person takes a page for one that does not come."""
 
 
@@ -41,7 +41,7 @@ class Taken:
         return text_of(email.message_from_bytes(self.data, policy=email.policy.default))
 
 
-class Mailboxes(list[Received]):
+class Mailboxes(list[ReceivedMail]):
     """What a relay took, filed by recipient: ``relay.messages = Mailboxes()``.
 
     ``witness`` is called with each mail before the relay answers to its dot.
@@ -53,7 +53,7 @@ class Mailboxes(list[Received]):
         self._lock = threading.Lock()
         self._witness = witness
 
-    def append(self, mail: Received) -> None:
+    def append(self, mail: ReceivedMail) -> None:
         found = MESSAGE_ID.search(mail.data)
         message_id = found[1].decode() if found else ""
         for recipient in mail.recipients:
@@ -121,7 +121,7 @@ class Browser:
     def _fetch(self, method: str, path: str, fields: dict[str, str] | None = None) -> Page:
         try:
             answer = self._session.request(
-                method, self._url + path, data=fields, timeout=PATIENCE, allow_redirects=False
+                method, self._url + path, data=fields, timeout=MAX_WAIT, allow_redirects=False
             )
         except requests.RequestException:
             return Page(0)

@@ -6,7 +6,7 @@
         processes.environ = environ(database, broker.url, relay.environ, {"HOLD_FOR": "0s"})
         processes.start("web", "worker", "worker-2")
         processes.kill("worker-2")
-        eventually(lambda: relay.messages, PATIENCE, "a mail")
+        eventually(lambda: relay.messages, MAX_WAIT, "a mail")
 
 Each process leads a session of its own, so that killing it takes its children along, and everything is
 gone when the context is left, however that happens. What they print goes to files; when the context is
@@ -44,7 +44,7 @@ from .story import SECRET
 ROOT = Path(__file__).parents[2]
 OWN = ("PATH", "HOME", "TMPDIR", "LANG")
 """What a process is given of the tests' own environment; no setting is among it."""
-PATIENCE = 120.0
+MAX_WAIT = 120.0
 """Seconds within which whatever a test waits for must have happened, on a machine that is very busy."""
 
 T = TypeVar("T")
@@ -135,22 +135,22 @@ class Processes:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        eventually(lambda: not _living(process.pid), PATIENCE, f"the end of {name}")
+        eventually(lambda: not _living(process.pid), MAX_WAIT, f"the end of {name}")
         ended(process.pid)
 
     def stop(self, name: str) -> None:
         """SIGTERM, as an operator stops a process; children that it leaves behind are an error."""
         process = self._running[name]
         process.terminate()
-        process.wait(PATIENCE)
-        eventually(lambda: not _living(process.pid), PATIENCE, f"the end of {name}'s children")
+        process.wait(MAX_WAIT)
+        eventually(lambda: not _living(process.pid), MAX_WAIT, f"the end of {name}'s children")
         ended(process.pid)
         del self._running[name]
 
     def run(self, name: str) -> None:
         """Run a line to its end."""
         process = self._spawn(name, self._lines[name])
-        assert process.wait(PATIENCE) == 0, self.last_words()
+        assert process.wait(MAX_WAIT) == 0, self.last_words()
         ended(process.pid)
 
     def _log(self, name: str) -> Path:
@@ -168,11 +168,11 @@ class Processes:
 
     def wait_for(self, *names: str) -> None:
         for name in names:
-            eventually(partial(self.is_up, name), PATIENCE, name)
+            eventually(partial(self.is_up, name), MAX_WAIT, name)
 
     def healthz(self) -> tuple[int, str]:
         """Status and body of /healthz; status 0 when nobody answers."""
-        connection = http.client.HTTPConnection(LOOPBACK, int(self.environ["PORT"]), timeout=PATIENCE)
+        connection = http.client.HTTPConnection(LOOPBACK, int(self.environ["PORT"]), timeout=MAX_WAIT)
         try:
             connection.request("GET", "/healthz")
             response = connection.getresponse()
@@ -223,7 +223,7 @@ class Broker:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self) -> None:
-        self._server.start(timeout=PATIENCE)
+        self._server.start(timeout=MAX_WAIT)
         ends_with_us(self.pid, folder=self._folder)
 
     def kill(self) -> None:

@@ -41,7 +41,7 @@ import trustme
 
 STAGES = ("banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot", "rset", "quit")
 DOT = b".\r\n"
-PATIENCE = 60.0
+MAX_WAIT = 60.0
 """Seconds within which what a test waits for must have happened, on a machine that is very busy."""
 
 
@@ -64,7 +64,7 @@ Step = str | bytes | Fault | None
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedMail:
     """A mail that the server took: its envelope, and its bytes as they were before the dot-stuffing."""
 
     sender: str
@@ -93,7 +93,7 @@ class FaultySmtp:
         self.tls = tls
         self.starttls_with = starttls_with
         self.smtputf8 = smtputf8
-        self.messages: list[Received] = []
+        self.messages: list[ReceivedMail] = []
         self.connections = 0
         self.logins: list[tuple[str, str]] = []
         self.verbs: list[str] = []
@@ -161,13 +161,13 @@ class FaultySmtp:
         Returns what there is after a minute, for the test to complain about.
         """
         with self.changed:
-            self.changed.wait_for(lambda: self.wire.endswith(ending), PATIENCE)
+            self.changed.wait_for(lambda: self.wire.endswith(ending), MAX_WAIT)
             return self.wire
 
     def wait_until_idle(self) -> bool:
         """Wait until no connection is open; False when one still is after a minute."""
         with self.changed:
-            return self.changed.wait_for(lambda: not self._open, PATIENCE)
+            return self.changed.wait_for(lambda: not self._open, MAX_WAIT)
 
     def opened(self, connection: socket.socket) -> None:
         with self.changed:
@@ -372,7 +372,7 @@ class _Conversation(socketserver.BaseRequestHandler):
 
     def take(self, wire: bytes) -> None:
         data = re.sub(rb"(?m)^\.", b"", wire)
-        mail = Received(self.sender or "", tuple(self.recipients), data, self.international)
+        mail = ReceivedMail(self.sender or "", tuple(self.recipients), data, self.international)
         self.relay.messages.append(mail)
 
 

@@ -84,7 +84,7 @@ class Apps:
     To make one, and to have its statements compiled, takes longer than to play a story with it.
     """
 
-    MOST = 12
+    MAX_KEPT = 12
 
     def __init__(self) -> None:
         self._kept: dict[object, tuple[Flask, dict[str, Any]]] = {}
@@ -101,7 +101,7 @@ class Apps:
         return app
 
     def _make(self, environ: Mapping[str, str], more_pages: MorePages | None) -> tuple[Flask, dict[str, Any]]:
-        if len(self._kept) == self.MOST:
+        if len(self._kept) == self.MAX_KEPT:
             self._close(next(iter(self._kept)))
         app = create_app(load(environ))
         app.test_client_class = Browser

@@ -8,7 +8,11 @@ import unicodedata
 OVERRIDES = "\u202d\u202e"
 """These turn the letters that one sees around, so they must not be passed over like other invisible ones."""
 ADDRESS = r"[^\s@<>]+@[^\s@<>]+"
-"""What looks like an email address, as a regular expression; whether it is one of ours, a signature tells."""
+"""What looks like an email address, as a regular expression; whether it is one of ours, a signature tells.
+
+What strangers write is matched loosely, and reading knows no settings, so the rule of `settings.values`
+is not used here.
+"""
 APOSTROPHES = str.maketrans("’‘`´", "''''")
 
 

@@ -1,4 +1,4 @@
-"""Bring the tables of a database up to date, one migration of versions/ after another (Alembic)."""
+"""The history of the tables: brings those of a database up to date (Alembic)."""
 
 from __future__ import annotations
 

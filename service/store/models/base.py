@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase
 from service.lifecycle import About, ConsentState, Envelope, MailKind, Order, Reason, Role, State
 from service.lifecycle.ledger import Outcome
 
-from .columns import UtcDateTime, words
+from .columns import UtcDateTime, enum_column
 
 
 class Need(StrEnum):
@@ -69,19 +69,19 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: UtcDateTime,
         dict[str, Any]: JSON,
-        About: words(About),
-        State: words(State),
-        ConsentState: words(ConsentState),
-        Envelope: words(Envelope),
-        MailKind: words(MailKind),
-        MailState: words(MailState),
-        Order: words(Order),
-        Outcome: words(Outcome),
-        Reason: words(Reason),
-        Role: words(Role),
-        Need: words(Need),
-        Sought: words(Sought),
-        FirstWriter: words(FirstWriter),
+        About: enum_column(About),
+        State: enum_column(State),
+        ConsentState: enum_column(ConsentState),
+        Envelope: enum_column(Envelope),
+        MailKind: enum_column(MailKind),
+        MailState: enum_column(MailState),
+        Order: enum_column(Order),
+        Outcome: enum_column(Outcome),
+        Reason: enum_column(Reason),
+        Role: enum_column(Role),
+        Need: enum_column(Need),
+        Sought: enum_column(Sought),
+        FirstWriter: enum_column(FirstWriter),
     }
 
 

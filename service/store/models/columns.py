@@ -1,4 +1,4 @@
-"""Column types that the tables share."""
+"""Column types that the tables share, and the limits of what a column takes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ from enum import StrEnum
 
 from sqlalchemy import DateTime, Dialect, Enum
 from sqlalchemy.types import TypeDecorator
+
+MAX_ID = 2**31 - 1
+"""The largest number that a row can have; databases refuse larger ones."""
+MAX_EMAIL_LENGTH = 254
+"""Characters of an address (RFC 3696, erratum 1690)."""
+MAX_PATH_LENGTH = 320
+"""Characters that are kept of an address in the envelope of a mail that arrived, which may be anything."""
+MAX_MESSAGE_ID_LENGTH = 250
+"""Characters of the Message-ID of a mail that arrived."""
+MAX_PHONE_LENGTH = 40
+MAX_REPLY_LENGTH = 300
+"""Characters that are kept of what a relay said."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -26,7 +38,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC)
 
 
-def words(enum: type[StrEnum]) -> Enum:
+def enum_column(enum: type[StrEnum]) -> Enum:
     """Make a column that holds one of an enum's words, and that the database checks."""
     return Enum(
         enum,

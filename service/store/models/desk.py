@@ -8,6 +8,7 @@ from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .base import Base
+from .columns import MAX_EMAIL_LENGTH
 
 
 class SignIn(Base):
@@ -17,8 +18,8 @@ class SignIn(Base):
     __table_args__ = (Index("ix_sign_ins_address_created_at", "address", "created_at"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    address: Mapped[str] = mapped_column(String(254))
-    email: Mapped[str] = mapped_column(String(254))
+    address: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH))
+    email: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH))
     """As it is on record, and not as it was typed: a server may tell capital letters from small ones."""
     language: Mapped[str] = mapped_column(String(8))
     created_at: Mapped[datetime]
@@ -34,6 +35,6 @@ class Desk(Base):
 
     __tablename__ = "desks"
 
-    address: Mapped[str] = mapped_column(String(254), primary_key=True)
+    address: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH), primary_key=True)
     generation: Mapped[int]
     """A session counts only while it names this number; without a row that is 0."""

@@ -13,6 +13,7 @@ from service.lifecycle import Case, ConsentState, Envelope, Order, Reason, Role,
 from service.lifecycle.ledger import Entry, Facts, Marks, Outcome
 
 from .base import Base, FirstWriter, Need, Sought, canonical
+from .columns import MAX_EMAIL_LENGTH, MAX_PHONE_LENGTH
 
 if TYPE_CHECKING:
     from .mail import OutboxMail
@@ -31,8 +32,8 @@ class Introduction(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     requester_name: Mapped[str] = mapped_column(String(200))
-    requester_email: Mapped[str] = mapped_column(String(254))
-    requester_address: Mapped[str] = mapped_column(String(254))
+    requester_email: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH))
+    requester_address: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH))
     need: Mapped[str] = mapped_column(Text)
     need_of: Mapped[Need]
     sought: Mapped[Sought]
@@ -120,8 +121,8 @@ class Consent(Base):
     introduction_id: Mapped[int] = mapped_column(ForeignKey("introductions.id"))
     side: Mapped[Role]
     name: Mapped[str] = mapped_column(String(200))
-    email: Mapped[str] = mapped_column(String(254))
-    address: Mapped[str] = mapped_column(String(254))
+    email: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH))
+    address: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH))
     blurb: Mapped[str] = mapped_column(Text)
     endorsement: Mapped[str] = mapped_column(Text, default="")
     language: Mapped[str] = mapped_column(String(8), default="en")
@@ -129,7 +130,7 @@ class Consent(Base):
     # The answer: what was on the page, how it was given, and what goes into the introduction.
     words_shown: Mapped[str | None] = mapped_column(Text)
     method: Mapped[str | None] = mapped_column(String(24))
-    phone: Mapped[str] = mapped_column(String(40), default="")
+    phone: Mapped[str] = mapped_column(String(MAX_PHONE_LENGTH), default="")
     line: Mapped[str] = mapped_column(Text, default="")
     looking: Mapped[bool | None]
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from service.lifecycle import Role
 
 from .base import Base
+from .columns import MAX_EMAIL_LENGTH, MAX_REPLY_LENGTH
 
 
 class Suppression(Base):
@@ -37,7 +38,7 @@ class Report(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     introduction_id: Mapped[int] = mapped_column(ForeignKey("introductions.id"))
     side: Mapped[Role]
-    requester_address: Mapped[str] = mapped_column(String(254))
+    requester_address: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH))
     reported_at: Mapped[datetime]
     dismissed_at: Mapped[datetime | None]
 
@@ -52,4 +53,4 @@ class Installation(Base):
     address_salt: Mapped[str] = mapped_column(String(64))
     relay_paused_until: Mapped[datetime | None]
     relay_failures: Mapped[int] = mapped_column(default=0)
-    relay_reply: Mapped[str] = mapped_column(String(300), default="")
+    relay_reply: Mapped[str] = mapped_column(String(MAX_REPLY_LENGTH), default="")

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from service.lifecycle import About, Mail, MailKind, Role
 
 from .base import Base, MailState
+from .columns import MAX_EMAIL_LENGTH, MAX_MESSAGE_ID_LENGTH, MAX_PATH_LENGTH, MAX_REPLY_LENGTH
 from .desk import SignIn
 from .introduction import Introduction
 
@@ -77,7 +78,7 @@ class OutboxMail(Base):
     sign_in_id: Mapped[int | None] = mapped_column(ForeignKey("sign_ins.id"))
     kind: Mapped[MailKind]
     to: Mapped[Role]
-    recipient: Mapped[str] = mapped_column(String(254))
+    recipient: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH))
     number: Mapped[int] = mapped_column(default=1)
     about: Mapped[About] = mapped_column(default=About.CASE)
     message_id: Mapped[str] = mapped_column(String(200))
@@ -96,7 +97,7 @@ class OutboxMail(Base):
     lease: Mapped[str | None] = mapped_column(String(32))
     leased_until: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
-    reply: Mapped[str] = mapped_column(String(300), default="")
+    reply: Mapped[str] = mapped_column(String(MAX_REPLY_LENGTH), default="")
     bounces: Mapped[int] = mapped_column(default=0)
     bounced_at: Mapped[datetime | None]
 
@@ -138,9 +139,9 @@ class InboundMail(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    message_id: Mapped[str] = mapped_column(String(250))
-    sender: Mapped[str] = mapped_column(String(320))
-    recipient: Mapped[str] = mapped_column(String(320))
+    message_id: Mapped[str] = mapped_column(String(MAX_MESSAGE_ID_LENGTH))
+    sender: Mapped[str] = mapped_column(String(MAX_PATH_LENGTH))
+    recipient: Mapped[str] = mapped_column(String(MAX_PATH_LENGTH))
     way: Mapped[str] = mapped_column(String(16))
     raw: Mapped[bytes | None]
     size: Mapped[int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from service.desk import sign_in as desk
+from service.desk import sign_in as use_cases
 from service.language.languages import gettext, spoken
 from service.mail.tokens import BadLink, Link, Tokens
 from service.store.models import SignIn
@@ -37,7 +37,7 @@ def ask() -> ResponseReturnValue:
     if not form.validate():
         return render_template("sign_in.html", form=form, next=start), 422
     with writing() as context:
-        desk.ask_for_link(context, form.email.data or "", spoken())
+        use_cases.ask_for_link(context, form.email.data or "", spoken())
     # Kept in this browser, so that no mail can lead anybody anywhere.
     session["next"] = start
     return redirect(url_for("desk.asked"), 303)
@@ -51,13 +51,13 @@ def asked() -> ResponseReturnValue:
 @links.get("/desk/in/<token>")
 def show(link: Link) -> ResponseReturnValue:
     with reading() as context:
-        return render_template("sign_in_here.html", email=desk.read(context, link).email)
+        return render_template("sign_in_here.html", email=use_cases.read(context, link).email)
 
 
 @links.post("/desk/in/<token>")
 def use(link: Link) -> ResponseReturnValue:
     with writing() as context:
-        who = desk.sign_in(context, desk.lock(context, link))
+        who = use_cases.sign_in(context, use_cases.lock(context, link))
     return redirect(start_session(who), 303)
 
 
@@ -73,7 +73,7 @@ def end_all() -> ResponseReturnValue:
     who = current_user()
     if who:
         with writing() as context:
-            desk.end_all(context, who.address)
+            use_cases.end_all(context, who.address)
     return sign_out()
 
 
@@ -82,16 +82,16 @@ def incomplete(_: BadLink) -> ResponseReturnValue:
     return _over(gettext("This link is incomplete.")), 404
 
 
-@links.errorhandler(desk.LinkUsed)
-def used(_: desk.LinkUsed) -> ResponseReturnValue:
+@links.errorhandler(use_cases.LinkUsed)
+def used(_: use_cases.LinkUsed) -> ResponseReturnValue:
     if current_user():
         # A button pressed twice: the first press did it.
         return redirect(safe_next(""), 303)
     return _over(gettext("This link has already been used.")), 410
 
 
-@links.errorhandler(desk.LinkLapsed)
-def lapsed(_: desk.LinkLapsed) -> ResponseReturnValue:
+@links.errorhandler(use_cases.LinkLapsed)
+def lapsed(_: use_cases.LinkLapsed) -> ResponseReturnValue:
     return _over(gettext("This link has expired.")), 410
 
 

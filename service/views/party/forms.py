@@ -10,6 +10,7 @@ from service.introductions.answers import Details
 from service.language import free_text
 from service.language.languages import lazy_gettext
 from service.store.models import Consent
+from service.store.models.columns import MAX_PHONE_LENGTH
 from service.views.site.forms import FALSE_VALUES, Form, choices, text_of
 from service.views.site.validators import FreeText
 
@@ -19,7 +20,7 @@ class AnswerForm(Form):
 
     phone = StringField(
         lazy_gettext("Phone number"),
-        [FreeText(free_text.check_phone, free_text.PHONE_LENGTH)],
+        [FreeText(free_text.check_phone, MAX_PHONE_LENGTH)],
         filters=[free_text.tidy],
         render_kw={"autocomplete": "tel", "type": "tel", "inputmode": "tel"},
     )

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 
 from service.language import languages, wording
 from service.mail.flowed import unflowed
+from service.mail.render import spans
 from service.settings.timing import timing
 
 from .current import settings
@@ -77,4 +78,5 @@ def _variables() -> dict[str, Any]:
         "wording": wording,
         "answer_within": languages.span(settings().ANSWER_WITHIN.total_seconds()),
         "hold_for": languages.span(timing(settings()).hold.total_seconds()),
+        **spans(settings()),
     }
