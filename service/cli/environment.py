@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
+
 from service.dev import RUN_SETTINGS, CannotRun, with_last_run
 from service.settings.environment import SettingsError, load, read_environment
 from service.settings.table import Settings
@@ -32,7 +34,14 @@ def open_database() -> Database:
         raise SettingsError(f"DATABASE_URL: {error}.") from None
     if missing := missing_file(url):
         raise CannotRun(f"There is no file {missing} (see DATABASE_URL); twoyes migrate creates it.")
-    return Database(url)
+    return connect(url)
+
+
+def connect(url: str) -> Database:
+    """Connect to a database until the command ends, however it ends."""
+    db = Database(url)
+    click.get_current_context().call_on_close(db.engine.dispose)
+    return db
 
 
 def load_settings() -> Settings:

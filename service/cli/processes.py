@@ -19,7 +19,7 @@ from service.settings.clock import utc_now
 from service.store.db import Database
 from service.sweep import sweep as sweep_once
 
-from .environment import load_settings
+from .environment import connect, load_settings
 
 
 @click.command()
@@ -53,7 +53,7 @@ def listen() -> None:
 def sweep() -> None:
     """Do everything that is due, once, for cron; workers do it on their own."""
     settings = load_settings()
-    sweep_once(Database(settings.DATABASE_URL), settings, utc_now)
+    sweep_once(connect(settings.DATABASE_URL), settings, utc_now)
 
 
 @click.command("mailbox-server", hidden=True)

@@ -22,7 +22,7 @@ def parse_duration(text: Any) -> timedelta:
     """Read a duration such as ``14d``, ``6h``, ``10m`` or ``2s``. Raises ValueError for anything else."""
     if isinstance(text, timedelta):
         return text
-    match = re.fullmatch(r"(\d+)([smhd])", str(text).strip())
+    match = re.fullmatch(rf"(\d+)([{''.join(DURATION_UNITS)}])", str(text).strip())
     if not match:
         raise ValueError("write a duration as a number and a unit, such as 14d, 6h, 10m or 2s")
     try:

@@ -540,6 +540,18 @@ def test_three_moments_are_offered_in_whole_days_from_now_and_near_the_end_in_wh
         assert moments_for_later(story.case, LINDA, now, TIMING) == [now + span * MINUTE for span in minutes]
 
 
+@pytest.mark.parametrize(
+    ("hours_left", "hours"), [(108, [24, 48, 72]), (72, [18, 36, 54]), (3, [0.75, 1.5, 2.25])]
+)
+def test_the_moments_are_whole_days_where_a_quarter_of_the_time_is_a_day(
+    hours_left: int, hours: list[float]
+) -> None:
+    story = asked()
+    assert story.case.closes_at is not None
+    now = story.case.closes_at - hours_left * HOUR
+    assert moments_for_later(story.case, LINDA, now, TIMING) == [now + span * HOUR for span in hours]
+
+
 def test_no_ask_leaves_while_a_no_stands_and_it_leaves_when_the_no_is_taken_back() -> None:
     story = verified()
     story.meet(ask_reached(LINDA), no(LINDA))
@@ -882,3 +894,54 @@ def test_all_of_it_works_with_durations_of_nothing() -> None:
     story.meet(VERIFY, ask_reached(LINDA), ask_reached(NATASHA), yes(LINDA), yes(NATASHA), TICK)
     story.meet(introduction_reached(LINDA), introduction_reached(NATASHA), TICK)
     assert story.case.reason is Reason.HANDOFF_UNCONFIRMED
+
+
+# --- the link once more, for a reply that was not understood ------------------------------------------
+
+
+def wants_link(story: Story, to: Role, about: About = About.ANSWER) -> bool:
+    return still_wanted(story.case, Mail(MailKind.UNCLEAR, to, about=about))
+
+
+def test_rita_gets_her_link_again_while_there_is_something_to_do_behind_it() -> None:
+    assert wants_link(Story(), RITA)
+    assert wants_link(asked(), RITA)
+    assert wants_link(introducing(), RITA)
+    assert not wants_link(introduced(), RITA)
+    assert not wants_link(unconfirmed(), RITA)
+
+
+@pytest.mark.parametrize("answer", [None, yes(LINDA), no(LINDA)])
+def test_a_party_gets_the_link_again_while_an_answer_counts(answer: Answer | None) -> None:
+    story = asked()
+    if answer:
+        story.meet(answer)
+    assert wants_link(story, LINDA)
+    story.wait(TIMING.answer_within)
+    assert not wants_link(story, LINDA)
+
+
+def test_nobody_gets_a_link_again_who_was_not_asked_or_could_not_be_reached() -> None:
+    ordered = asked(order="a_first")
+    assert [wants_link(ordered, side) for side in (LINDA, NATASHA)] == [True, False]
+    bounced = asked()
+    bounced.meet(ask_bounced(NATASHA))
+    assert [wants_link(bounced, side) for side in (LINDA, NATASHA)] == [True, False]
+    own = asked(requester_is=LINDA)
+    assert [wants_link(own, side) for side in (LINDA, NATASHA)] == [False, True]
+
+
+def test_the_link_of_the_follow_up_comes_again_from_the_question_to_its_answer() -> None:
+    assert not wants_link(introduced(), LINDA, About.HANDOFF)
+    story = followed_up()
+    assert wants_link(story, LINDA, About.HANDOFF)
+    story.meet(Confirm(LINDA, in_touch=False))
+    assert [wants_link(story, side, About.HANDOFF) for side in (LINDA, NATASHA)] == [False, True]
+
+
+def test_who_replies_too_late_is_told_so_only_where_nothing_came_of_it() -> None:
+    story = asked()
+    assert not wants_link(story, LINDA, About.END)
+    story.wait(TIMING.answer_within)
+    assert wants_link(story, LINDA, About.END)
+    assert not wants_link(unconfirmed(), LINDA, About.END)

@@ -8,11 +8,13 @@ count as one kind.
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,8 +51,14 @@ from service.lifecycle import (
 )
 
 from .builders import DAY, LINDA, NATASHA, RITA, START, SUSPICIOUS, TIMING, every_command
+from .transitions import transition
 
 COMMANDS = tuple(every_command())
+TRANSITIONS = {
+    TIMING: Path(__file__).with_name("transitions.txt"),
+    SUSPICIOUS: Path(__file__).with_name("transitions_suspicious.txt"),
+}
+"""Every transition, a line each: the command, what changes, the events written and the mails queued."""
 FRESH = (ConsentState.WAITING, ConsentState.ASKED)
 
 # Which command is taken in which state; a cell names every answer that the kernel may give.
@@ -231,6 +239,15 @@ def test_every_state_meets_every_command_as_the_table_says(timing: Timing) -> No
     for case, _, command, result in met(timing):
         seen.setdefault((row_of(case), column_of(command)), set()).add(name_of(result))
     assert seen == read_table(timing)
+
+
+def test_every_transition_is_on_record(timing: Timing) -> None:
+    """Nothing changes unseen; `UPDATE_GOLDEN=1` writes the record anew, and then the difference is read."""
+    record = TRANSITIONS[timing]
+    found = sorted({transition(*decided) for decided in decisions(timing)})
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        record.write_text("\n".join(found) + "\n", encoding="utf-8")
+    assert found == record.read_text(encoding="utf-8").splitlines()
 
 
 def test_a_refusal_always_has_a_name_of_its_own(timing: Timing) -> None:

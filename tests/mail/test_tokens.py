@@ -36,6 +36,24 @@ def test_a_token_is_read_for_its_own_purpose_and_refused_for_every_other(purpose
                 getattr(tokens, f"read_{other}")(token)
 
 
+def test_the_form_of_a_token_is_fixed_since_it_stands_in_mails_that_were_sent() -> None:
+    tokens = Tokens(["the key before the last", "the newest key of all"])
+    made = {
+        tokens.make_requester(17, 3): "WzE3LDNd.L1qejjHGchJZnE9mJt2CRawMvik",
+        tokens.make_answer(17, 3): "WzE3LDNd.wczEFAAq8rfQrpWesnSkNAudYNE",
+        tokens.make_follow_up(17, 3): "WzE3LDNd.-VVOrRXoNNtSA6ENHc71N0VMCHE",
+        tokens.make_sign_in(17): "WzE3LDFd.X3gvlLufdvnxeWLWGMFOIUgAWMA",
+        tokens.make_never("00ff17a9c3d4e5f6"): "ad7rpkod2ts7mapwn557gflhojqru4y",
+        tokens.make_address("intro", "00ff17a9c3d4e5f6", 258): "ad7rpkod2ts7mavgq6sluz5tzci4wtq",
+    }
+    assert list(made) == list(made.values())
+
+
+def test_a_never_link_that_names_its_mail_by_number_still_opens() -> None:
+    tokens = Tokens(["the key before the last", "the newest key of all"])
+    assert tokens.read_never("WzE3LDFd.agOkbL5GJDXnrm8CXBZc79gJH7w") == 17
+
+
 def test_a_token_that_was_changed_anywhere_is_refused_or_means_the_same() -> None:
     tokens = Tokens([SECRET])
     token = tokens.make_answer(7, 3)
