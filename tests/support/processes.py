@@ -42,8 +42,8 @@ from .reaper import ended, ends_with_us
 from .story import SECRET
 
 ROOT = Path(__file__).parents[2]
-OWN = ("PATH", "HOME", "TMPDIR", "LANG")
-"""What a process is given of the tests' own environment; no setting is among it."""
+OWN = ("PATH", "HOME", "TMPDIR", "LANG", "COVERAGE_PROCESS_CONFIG")
+"""What a process is given of the tests' own environment: no setting, but what has coverage measure it too."""
 MAX_WAIT = 120.0
 """Seconds within which whatever a test waits for must have happened, on a machine that is very busy."""
 
