@@ -19,7 +19,7 @@ from service.introductions import decisions
 from service.lifecycle import Tick
 from service.settings.clock import Clock
 from service.settings.table import Settings
-from service.store.context import writing
+from service.store.context import Context
 from service.store.db import Database
 from service.store.models import Introduction
 
@@ -62,8 +62,10 @@ def tick(db: Database, settings: Settings, clock: Clock, ids: Sequence[int]) -> 
 
 
 def _tick_one(db: Database, settings: Settings, clock: Clock, introduction_id: int) -> None:
-    with writing(db, settings, clock()) as context:
-        introduction = decisions.lock(context.session, introduction_id)
+    with db.transaction() as session:
+        introduction = decisions.lock(session, introduction_id)
+        # The time is read once the row is ours: whoever had it before may have written a later one.
+        context = Context(session, settings, clock())
         if introduction.next_due_at and introduction.next_due_at <= context.now:
             decisions.apply(context, introduction, Tick())
 

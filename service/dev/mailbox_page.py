@@ -33,7 +33,10 @@ def show() -> ResponseReturnValue:
 def one(key: str) -> ResponseReturnValue:
     mail = _find(key)
     ours = [address for address in replying.answers_to(mail) if is_ours(address, settings())]
-    page = Response(render_template("mail.html", mail=mail, ours=ours, reply=_reply_on_record()))
+    not_taken = asked if (asked := request.args.get("reply", "")) in list(replying.NotTaken) else ""
+    page = Response(
+        render_template("mail.html", mail=mail, ours=ours, reply=_reply_on_record(), not_taken=not_taken)
+    )
     page.headers["Content-Security-Policy"] = f"{POLICY}; frame-src 'self'"
     return page
 
@@ -62,7 +65,7 @@ def _reply_on_record() -> str:
     """Return what the reply that was just written came to: "waiting" until it is read, "" without a reply."""
     asked = request.args.get("reply", "")
     if not (asked.isdecimal() and len(asked) < 10):
-        return asked if asked in list(replying.NotTaken) else ""
+        return ""
     with database().reading() as session:
         outcome = session.scalar(select(InboundMail.outcome).where(InboundMail.id == int(asked)))
     return outcome or "waiting"

@@ -230,6 +230,8 @@ def _record_answer(incoming: IncomingMail, mail: OutboxMail, *, yes: bool) -> Ef
         return Effect.IN_TOUCH if yes else Effect.NOT_IN_TOUCH
     if not by_reply.takes_answer(context.session, mail, yes=yes):
         return Effect.LINK_SENT if _send_link(incoming, mail) else Effect.NOT_UNDERSTOOD
+    # The words are those of the case as it stands until the answer is written.
+    lock_party(context.session, mail)
     words_shown = as_it_was(mail.case, MailKind.ASK, mail.to, context.settings).text
     by_reply.answer(context, reply, words_shown, yes=yes)
     return Effect.ANSWERED_YES if yes else Effect.ANSWERED_NO

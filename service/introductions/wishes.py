@@ -150,7 +150,7 @@ def _lock_cases(
 ) -> Iterator[Introduction]:
     """Lock the introductions of an address, or of that address and a requester, each before it is given.
 
-    That is in one order everywhere, so that two of these never wait for each other.
+    Two of these never wait for each other: whoever locks more than one holds the lock of the quotas.
     """
     cases = (
         select(Introduction.id)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from service.language.languages import speaking
-from service.lifecycle import Mail, MailKind, Role
+from service.lifecycle import About, Mail, MailKind, Role
 from service.settings.table import Settings
 from service.store.models import Introduction, OutboxMail, SignIn
 
@@ -102,7 +102,9 @@ def message_id(settings: Settings, of: Introduction | SignIn, mail: Mail) -> str
 
     It tells its kind and nothing else: a number or a time in it would tell when the other side answered.
     """
-    what = (of.id, of.created_at.timestamp(), mail.kind.value, mail.to.value, mail.number, mail.about.value)
+    # Left out where it is the case, as it was before there was any other: a reminder finds its old ask.
+    about = () if mail.about is About.CASE else (mail.about.value,)
+    what = (of.id, of.created_at.timestamp(), mail.kind.value, mail.to.value, mail.number, *about)
     key = settings.SECRET_KEY.encode()[:64]
     digest = hashlib.blake2b(repr(what).encode(), key=key, digest_size=16).hexdigest()
     return f"<{mail.kind.value}.{digest}@{addresses.bare(settings).rpartition('@')[2]}>"

@@ -18,6 +18,10 @@ from .table import MIN_SECRET_LENGTH, Settings
 PLACEHOLDER_SECRET = re.compile(
     r"change.?(me|this|it)|replace.?(me|this|it)|your.?secret|placeholder|insecure", re.IGNORECASE
 )
+REMOVED = {
+    "INBOUND_PROTOCOL": "remove it; the listener speaks LMTP only, behind a mail server (docs/production.md)"
+}
+"""Settings that once were, each with what to do instead: one left behind must not be ignored in silence."""
 ERROR_MESSAGES = {
     "int_parsing": "write a whole number",
     "bool_parsing": "write true or false",
@@ -37,8 +41,10 @@ class SettingsError(Exception):
 def load(environ: Mapping[str, str]) -> Settings:
     """Read the settings from an environment.
 
-    Raises SettingsError with a line for each setting that is missing or wrong.
+    Raises SettingsError with a line for each setting that is missing or wrong, or no longer there.
     """
+    if removed := [f"{name}: {instead}." for name, instead in REMOVED.items() if environ.get(name)]:
+        raise SettingsError("\n".join(removed))
     values = dict(read_environment(environ))
     values.setdefault("PUBLIC_URL", f"http://127.0.0.1:{values.get('PORT', 8000)}")
     values.setdefault("MAIL_DEFAULT_SENDER", f"TwoYes <twoyes@{_mail_domain(values['PUBLIC_URL'])}>")

@@ -61,7 +61,11 @@ def accepts(port: int) -> bool:
 
 def clean_environ(**values: str) -> dict[str, str]:
     """An environment in which no setting is given but these."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "TMPDIR", "LANG", "COVERAGE_PROCESS_CONFIG")
+        if name in os.environ
+    }
     return {**kept, **values}
 
 
@@ -251,13 +255,13 @@ def test_a_reply_that_the_listener_does_not_take_is_said(at_home: Story) -> None
     catch(story)
     path = page_of(story, LINDA)
     page = story.client.get(story.post(f"{path}/reply", text="Yes").location)
-    assert "<strong>no listener</strong>" in page.text
+    assert "was not accepted: <strong>no listener</strong>" in page.text
     for limit, reason in (({"INBOUND_MAX_SIZE": "65536"}, "refused"), ({}, "try again later")):
         with Listening(story, INBOUND_PORT=str(story.settings.INBOUND_PORT), **limit) as listening:
             if not limit:
                 listening.handler.db = None  # type: ignore[assignment] # so that nothing can be stored
             sent = story.post(f"{path}/reply", text="Yes " + "x" * 70_000)
-            assert f"<strong>{reason}</strong>" in story.client.get(sent.location).text
+            assert f"was not accepted: <strong>{reason}</strong>" in story.client.get(sent.location).text
     assert inbox(story.db) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import hashlib
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -316,6 +317,15 @@ def test_a_message_id_is_of_the_domain_that_mails_come_from() -> None:
     asked = (case(), Mail(MailKind.ASK, Role.A))
     assert message_id(SETTINGS, *asked).endswith("@twoyes.test>")
     assert message_id(WITH_REPLIES, *asked).endswith(f"@{OURS}>")
+
+
+def test_a_message_id_stays_what_it_was_before_mails_told_what_they_are_about() -> None:
+    """A reminder that is sent after an upgrade finds the ask that was sent before it."""
+    settings = SETTINGS.model_copy(update={"SECRET_KEY": "k" * 32})
+    asked = message_id(settings, case(), Mail(MailKind.ASK, Role.A))
+    what = (case().id, case().created_at.timestamp(), "ask", "a", 1)
+    digest = hashlib.blake2b(repr(what).encode(), key=b"k" * 32, digest_size=16).hexdigest()
+    assert asked == f"<ask.{digest}@twoyes.test>"
 
 
 def test_a_name_and_a_signed_address_share_no_line_that_would_be_too_long() -> None:

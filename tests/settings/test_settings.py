@@ -105,6 +105,11 @@ def test_every_bad_setting_is_named_at_once() -> None:
     assert named == ["SECRET_KEY", "DATABASE_URL", "PORT", "HOLD_FOR"]
 
 
+def test_a_setting_that_is_no_longer_there_stops_the_start_with_what_to_do_instead() -> None:
+    with pytest.raises(SettingsError, match=r"^INBOUND_PROTOCOL: remove it; .*LMTP"):
+        load({**GOOD, "INBOUND_PROTOCOL": "smtp"})
+
+
 @pytest.mark.parametrize("secret", ["short", "change-me-change-me-change-me", "aaaaaaaaaaaaaaaaaaaaaaaa"])
 def test_a_placeholder_secret_stops_the_start(secret: str) -> None:
     with pytest.raises(SettingsError, match=r"^SECRET_KEY: .*placeholder"):

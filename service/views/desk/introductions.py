@@ -132,7 +132,7 @@ def _lock_own(context: Context, id: int) -> Introduction:
 
 
 def _user() -> User:
-    """Who is signed in; `signed_in` has seen to it that there is somebody."""
+    """Return who is signed in. Aborts with 404 where nobody is."""
     return current_user() or abort(404)
 
 

@@ -36,7 +36,8 @@ def require(pages: Blueprint, read: Read, find: Find) -> None:
 
     @pages.url_defaults
     def keep_token(_: str, values: dict[str, Any]) -> None:
-        values.setdefault("token", g.token)
+        if "token" not in values:
+            values["token"] = g.token
 
 
 def by_id(row: type[Any]) -> Find:
