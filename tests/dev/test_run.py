@@ -34,7 +34,7 @@ from service.dev import run as runner
 from service.lifecycle import ConsentState
 from service.settings.environment import SettingsError, load
 from tests.support.inbound_mail import Listening, inbox
-from tests.support.processes import MAX_WAIT, eventually
+from tests.support.processes import MAX_WAIT, OWN, eventually
 from tests.support.reaper import ended, ends_with_us
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, RITA, HandClock, Story, text_of
@@ -61,11 +61,7 @@ def accepts(port: int) -> bool:
 
 def clean_environ(**values: str) -> dict[str, str]:
     """An environment in which no setting is given but these."""
-    kept = {
-        name: os.environ[name]
-        for name in ("PATH", "HOME", "TMPDIR", "LANG", "COVERAGE_PROCESS_CONFIG")
-        if name in os.environ
-    }
+    kept = {name: os.environ[name] for name in OWN if name in os.environ}
     return {**kept, **values}
 
 
