@@ -45,7 +45,10 @@ def answer(
     if command.yes:
         _refuse_if_never_again(context.session, consent)
     decision = decisions.decide(context, consent.introduction, command)
-    if decision.case.side(consent.side).answered_at is not None:
+    side = decision.case.side(consent.side)
+    if side.suspects > consent.suspects:
+        consent.suspect_at = context.now
+    if side.answered_at is not None:
         given = details if command.yes else Details(looking=details.looking)
         consent.method, consent.words_shown = command.method, words_shown
         consent.phone, consent.line, consent.looking = given.phone, given.line, given.looking

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from service import lifecycle
 from service.lifecycle import NEVER, Role
-from service.settings.timing import timing
 from service.store import suppressions
 from service.store.context import Context
 from service.store.models import Consent, Introduction, OutboxMail, Report, canonical
@@ -49,22 +48,12 @@ class UnknownReport(Exception):
 
 
 def from_page(context: Context, consent: Consent, wish: Wish) -> None:
-    """Grant a wish pressed on the answer page; the quotas and the introduction are locked.
-
-    Raises lifecycle.TooSoon for a press that only a scanner makes.
-    """
-    _refuse_if_too_soon(context, consent.introduction, consent.side)
+    """Grant a wish of the answer page; the quotas and the introduction are locked."""
     _grant(context, consent.introduction, consent.side, consent.email, wish)
 
 
-def from_mail(context: Context, mail: OutboxMail, wish: Wish, *, one_click: bool = False) -> None:
-    """Grant a wish pressed behind the link of a mail, for whoever that mail went to; locked as above.
-
-    ``one_click`` is a mail program's own button (RFC 8058), which scanners do not press. Raises
-    lifecycle.TooSoon for a button of the page.
-    """
-    if not one_click:
-        _refuse_if_too_soon(context, mail.case, mail.to)
+def from_mail(context: Context, mail: OutboxMail, wish: Wish) -> None:
+    """Grant a wish behind the link of a mail, for whoever that mail went to; locked as above."""
     _grant(context, mail.case, mail.to, mail.recipient, wish)
 
 
@@ -116,13 +105,6 @@ def lift(context: Context, email: str, requester: str) -> None:
     lifted = lifecycle.Event("suppression lifted", OPERATOR)
     for introduction in _lock_cases(context.session, email, requester, Consent.method == NEVER):
         decisions.write_event(context, introduction, lifted)
-
-
-def _refuse_if_too_soon(context: Context, introduction: Introduction, reader: Role) -> None:
-    """Keep a scanner from reporting somebody, or wishing anything in a person's name."""
-    whose = introduction if reader is Role.REQUESTER else introduction.consent(reader)
-    if timing(context.settings).is_too_soon(context.now, whose.mailed_at):
-        raise lifecycle.TooSoon
 
 
 def _grant(context: Context, introduction: Introduction, reader: Role, email: str, wish: Wish) -> None:

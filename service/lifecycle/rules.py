@@ -67,8 +67,6 @@ def _verify(case: Case, _: Verify, now: datetime, timing: Timing) -> Decision:
         raise AlreadyVerified
     if case.state is State.CLOSED or now >= case.created_at + timing.verify_within:
         raise VerificationLapsed
-    if timing.is_too_soon(now, case.mailed_at):
-        raise TooSoon
     turns = 1 if case.order is Order.TOGETHER else 2
     case = replace(case, state=State.ASKING, verified_at=now, closes_at=now + turns * timing.answer_within)
     decision = Decision(case, (Event("verified", Role.REQUESTER),))
@@ -113,10 +111,12 @@ def _answering_side(case: Case, command: Answer) -> Side:
 
 
 def _is_suspect(side: Side, command: Answer, said: ConsentState, now: datetime, timing: Timing) -> bool:
-    """Whether a button was pressed sooner than a person does, and not just the same one again."""
+    """Whether two answers contradict each other sooner than one person changes their mind."""
     if command.method != PAGE or side.state is said:
         return False
-    return timing.is_too_soon(now, side.mailed_at) or timing.is_too_soon(now, side.touched_at)
+    # Who took an answer back, and has done nothing else that was odd, may answer at once.
+    is_taken_back = side.state is ConsentState.ASKED and not side.suspects
+    return not is_taken_back and timing.is_too_soon(now, side.touched_at)
 
 
 def _ask_once_more(
@@ -161,8 +161,6 @@ def _ask_later(case: Case, command: AskLater, now: datetime, timing: Timing) -> 
     in_time = case.closes_at is not None and now < command.at < case.closes_at
     if not in_time or not may_ask_later(case, command.side, now, timing):
         raise NotLater
-    if timing.is_too_soon(now, side.mailed_at):
-        raise TooSoon
     event = Event("later asked for", command.side, {"at": command.at.isoformat(timespec="seconds")})
     return Decision(case.with_side(command.side, replace(side, remind_at=command.at)), (event,))
 
@@ -276,8 +274,7 @@ def _confirm(case: Case, command: Confirm, now: datetime, timing: Timing) -> Dec
         raise NotIntroduced
     side = case.side(command.side)
     contradicts = side.in_touch is not None and side.in_touch is not command.in_touch
-    after = (side.mailed_at, side.touched_at if contradicts else None)
-    if command.method == PAGE and any(timing.is_too_soon(now, moment) for moment in after):
+    if command.method == PAGE and contradicts and timing.is_too_soon(now, side.touched_at):
         raise TooSoon
     side = replace(side, in_touch=command.in_touch, touched_at=now)
     detail = {"in_touch": command.in_touch, "method": command.method} | command.evidence

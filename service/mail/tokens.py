@@ -81,6 +81,17 @@ class Tokens:
         except BadLink:
             return self._read("never", token).id
 
+    def seal_words(self, consent_id: int, words: str) -> str:
+        """Sign the words that a party's page shows: its form carries the seal, and an answer is to them."""
+        return self._word_seals(consent_id, words)[-1]
+
+    def is_seal_of(self, consent_id: int, words: str, seal: str) -> bool:
+        """Tell whether a form carries the seal of these very words."""
+        return any(
+            hmac.compare_digest(good, seal.encode())
+            for good in map(str.encode, self._word_seals(consent_id, words))
+        )
+
     def make_address(self, purpose: str, tag: str, version: int) -> str:
         """Write what stands behind the plus sign of an address that mail comes back to.
 
@@ -109,6 +120,10 @@ class Tokens:
         """Sign with each key, oldest first, cut to what an address has room for (80 bits)."""
         signers = [Signer(key, salt=f"{purpose}-address", digest_method=hashlib.sha256) for key in self._keys]
         return [base64_decode(signer.get_signature(named))[:SEAL_BYTES] for signer in signers]
+
+    def _word_seals(self, consent_id: int, words: str) -> list[str]:
+        signers = [Signer(key, salt="words", digest_method=hashlib.sha256) for key in self._keys]
+        return [signer.get_signature(f"{consent_id}\n{words}").decode() for signer in signers]
 
     def _make(self, purpose: str, id: int, version: int) -> str:
         return str(URLSafeSerializer(self._keys, salt=purpose).dumps([id, version]))

@@ -27,6 +27,7 @@ from service.store.models import Consent, Event, Introduction, LedgerEntry, Outb
 from service.sweep import sweep
 
 from .flowed import unflowed
+from .forms import form_with
 from .smtp_server import FaultySmtp
 
 SECRET = "qN3v-9sLx0pT7bWm2eRz"
@@ -207,7 +208,14 @@ class Story:
         assert self.verify(changes.get("requester_email", RITA)).status_code in (200, 303)
 
     def answer(self, who: str, answer: str, **fields: str) -> TestResponse:
-        return self.post(self.link(who, "/a/"), answer=answer, **fields)
+        """Open the newest link to an answer page, choose "yes", "no" or "undo", and press."""
+        return self.choose(self.link(who, "/a/"), answer, **fields)
+
+    def choose(self, page: str, choice: str, **fields: str) -> TestResponse:
+        """Open a page behind a mailed link, choose, and press; ``fields`` are filled in as well."""
+        path = urlsplit(page).path
+        form, chosen = form_with(self.client.get(path).get_data(as_text=True), path, choice)
+        return self.post(form.path, **(form.pressed(None, chosen) | fields))
 
     def introduce(self, **changes: str) -> None:
         """Two yeses, and the hold is over."""

@@ -17,6 +17,8 @@ MAX_PATH_LENGTH = 320
 MAX_MESSAGE_ID_LENGTH = 250
 """Characters of the Message-ID of a mail that arrived."""
 MAX_PHONE_LENGTH = 40
+BROWSER_LENGTH = 43
+"""Characters of the random word that a browser is known by: 32 bytes in base64."""
 MAX_REPLY_LENGTH = 300
 """Characters that are kept of what a relay said."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .base import Base
-from .columns import MAX_EMAIL_LENGTH
+from .columns import BROWSER_LENGTH, MAX_EMAIL_LENGTH
 
 
 class SignIn(Base):
@@ -24,6 +24,13 @@ class SignIn(Base):
     language: Mapped[str] = mapped_column(String(8))
     created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    browser: Mapped[str | None] = mapped_column(String(BROWSER_LENGTH))
+    suspect_at: Mapped[datetime | None]
+
+    @property
+    def mailed_at(self) -> datetime:
+        """When the link was mailed, at the earliest."""
+        return self.created_at
 
     def is_open(self, within: timedelta, now: datetime) -> bool:
         """Whether the link still works, ``within`` being SIGN_IN_WITHIN."""

@@ -13,7 +13,7 @@ from service.lifecycle import Case, ConsentState, Envelope, Order, Reason, Role,
 from service.lifecycle.ledger import Entry, Facts, Marks, Outcome
 
 from .base import Base, FirstWriter, Need, Sought, canonical
-from .columns import MAX_EMAIL_LENGTH, MAX_PHONE_LENGTH
+from .columns import BROWSER_LENGTH, MAX_EMAIL_LENGTH, MAX_PHONE_LENGTH
 
 if TYPE_CHECKING:
     from .mail import OutboxMail
@@ -28,6 +28,7 @@ class Introduction(Base):
         CheckConstraint("state IN ('unverified', 'closed') OR verified_at IS NOT NULL", name="verified"),
         Index("ix_introductions_next_due_at", "next_due_at"),
         Index("ix_introductions_requester_address", "requester_address"),
+        Index("ix_introductions_browser", "browser"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -41,6 +42,12 @@ class Introduction(Base):
     requester_language: Mapped[str] = mapped_column(String(8), default="en")
     version: Mapped[int] = mapped_column(default=1)
     next_due_at: Mapped[datetime | None]
+    browser: Mapped[str | None] = mapped_column(String(BROWSER_LENGTH))
+    """Which browser filled in the form: its cookie holds the same random word."""
+    code_attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often the six digits of the verification mail were typed wrongly."""
+    suspect_at: Mapped[datetime | None]
+    """When a program pressed buttons behind the requester's link."""
 
     # The fields of lifecycle.Case, under the same names.
     created_at: Mapped[datetime]
@@ -133,6 +140,8 @@ class Consent(Base):
     phone: Mapped[str] = mapped_column(String(MAX_PHONE_LENGTH), default="")
     line: Mapped[str] = mapped_column(Text, default="")
     looking: Mapped[bool | None]
+    suspect_at: Mapped[datetime | None]
+    """When a program pressed buttons behind this side's links: since then a word must be typed."""
 
     # The fields of lifecycle.Side, under the same names.
     state: Mapped[ConsentState] = mapped_column(default=ConsentState.WAITING)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.lifecycle import Role
@@ -24,6 +24,8 @@ class Suppression(Base):
     address_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     requester_hash: Mapped[str] = mapped_column(String(64), primary_key=True, default="")
     created_at: Mapped[datetime]
+    one_click: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether a mail program's own button put it here (RFC 8058): then a later answer lifts it."""
 
 
 class Report(Base):
@@ -41,6 +43,9 @@ class Report(Base):
     requester_address: Mapped[str] = mapped_column(String(MAX_EMAIL_LENGTH))
     reported_at: Mapped[datetime]
     dismissed_at: Mapped[datetime | None]
+    reporter_hash: Mapped[str | None] = mapped_column(String(64))
+    """Who reported it, as the suppression list keeps an address: three persons are told from one by it."""
+    taken_back_at: Mapped[datetime | None]
 
 
 class Installation(Base):

@@ -1,4 +1,4 @@
-"""/a/<token>: a party's page. It tells what a yes means, and has two large buttons."""
+"""/a/<token>: a party's page. It tells what a yes means, and asks for a choice and then for a press."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from service.introductions import answers, quotas, requests, wishes
+from service.introductions import answers, presses, quotas, requests, wishes
 from service.introductions.links import lock_consent, read_consent
+from service.introductions.presses import Undecided
 from service.language import wording
+from service.language.languages import spoken
 from service.lifecycle import Answer, ConsentState, Envelope, MailKind
 from service.mail.masked import introduction_before
 from service.mail.render import language_of
@@ -17,7 +19,7 @@ from service.settings.timing import introduction_deadline
 from service.store.context import Context
 from service.store.models import Consent, Introduction
 from service.store.suppressions import is_suppressed
-from service.views.site import links, locale
+from service.views.site import choices, links
 from service.views.site.current import reading, settings, writing
 from service.views.site.filters import moment
 
@@ -26,6 +28,9 @@ from .forms import AnswerForm
 
 pages = Blueprint("answer", __name__)
 links.require(pages, Tokens.read_answer, links.by_id(Consent))
+
+YES, NO, UNDO = "yes", "no", "undo"
+"""The choices of the form, beside the one that does nothing."""
 
 
 @pages.get("/a/<token>")
@@ -37,60 +42,72 @@ def show(link: Link) -> ResponseReturnValue:
 
 @pages.post("/a/<token>")
 def answer(link: Link) -> ResponseReturnValue:
-    form = AnswerForm(request.form)
-    said = request.form.get("answer")
-    if said not in ("yes", "no"):
-        abort(400)
+    form, press = AnswerForm(request.form), choices.read()
     with writing() as context:
         consent = lock_consent(context.session, link)
+        why = presses.undecided(context, consent, press) or _if_words_changed(consent, press.choice)
         # A slip in a detail must not stand in the way of a no.
-        if said == "yes" and not form.validate():
-            return _page(context, consent, form), 422
-        introduction, side = consent.introduction, consent.side
-        given = Answer(side, yes=said == "yes", tell_requester=form.tell_requester.data)
-        details = form.details(has_need=wording.is_asked_about_need(introduction, side))
-        answers.answer(context, consent, given, details, str(wording.consent_words(introduction, side)))
-    return redirect(url_for("answer.show"), 303)
+        if why or (press.choice == "yes" and not form.validate()):
+            return _page(context, consent, form, undecided=why), choices.status(why)
+        _record(context, consent, press.choice, form)
+        requests.choose_language(consent.introduction, consent.side, spoken())
+        current = Tokens(settings().secret_keys).make_answer(consent.id, consent.version)
+    return redirect(url_for("answer.show", token=current), 303)
 
 
-@pages.post("/a/<token>/undo")
-def undo(link: Link) -> ResponseReturnValue:
-    with writing() as context:
-        consent = lock_consent(context.session, link)
-        answers.undo(context, consent)
-        fresh = Tokens(settings().secret_keys).make_answer(consent.id, consent.version)
-    return redirect(url_for("answer.show", token=fresh), 303)
-
-
-@pages.post("/a/<token>/wish")
-def wish(link: Link) -> ResponseReturnValue:
+@pages.post("/a/<token>/options")
+def choose_option(link: Link) -> ResponseReturnValue:
+    press = choices.read()
     with writing() as context:
         # The quotas are locked before any introduction, as a wish changes what may be asked.
         quotas.lock(context.session)
         consent = lock_consent(context.session, link)
-        wish = wishing.chosen(request.form.get("wish", ""), consent.introduction, consent.side)
+        if why := presses.undecided(context, consent, press):
+            page = _page(context, consent, AnswerForm.of(consent), undecided_option=why)
+            return page, choices.status(why)
+        requests.choose_language(consent.introduction, consent.side, spoken())
+        if press.choice.startswith(wishing.LATER):
+            answers.ask_later(context, consent, wishing.chosen_moment(press.choice))
+            return redirect(url_for("answer.show"), 303)
+        wish = wishing.chosen(press.choice, consent.introduction, consent.side)
         wishes.from_page(context, consent, wish)
         requester = consent.introduction.requester_name
     return wishing.done(wish, requester)
 
 
-@pages.post("/a/<token>/later")
-def later(link: Link) -> ResponseReturnValue:
-    at = wishing.chosen_moment(request.form.get("at", ""))
-    with writing() as context:
-        answers.ask_later(context, lock_consent(context.session, link), at)
-    return redirect(url_for("answer.show"), 303)
+def _if_words_changed(consent: Consent, choice: str) -> Undecided | None:
+    """Tell whether a yes or no would be given to other words than those that its page showed."""
+    seal, tokens = request.form.get("words", ""), Tokens(settings().secret_keys)
+    if choice in (YES, NO) and not tokens.is_seal_of(consent.id, _words(consent), seal):
+        return Undecided.WORDS_CHANGED
+    return None
 
 
-@pages.post("/a/<token>/language")
-def language(link: Link) -> ResponseReturnValue:
-    with writing() as context:
-        consent = lock_consent(context.session, link)
-        requests.choose_language(consent.introduction, consent.side, locale.posted_language())
-    return redirect(url_for("answer.show", lang=None), 303)
+def _record(context: Context, consent: Consent, choice: str, form: AnswerForm) -> None:
+    """Record a yes or a no with what was added, or take either back. Aborts with 400 for another word."""
+    if choice == UNDO:
+        answers.undo(context, consent)
+    elif choice in (YES, NO):
+        introduction, side = consent.introduction, consent.side
+        given = Answer(side, yes=choice == YES, tell_requester=form.tell_requester.data)
+        details = form.details(has_need=wording.is_asked_about_need(introduction, side))
+        answers.answer(context, consent, given, details, _words(consent))
+    else:
+        abort(400)
 
 
-def _page(context: Context, consent: Consent, form: AnswerForm) -> str:
+def _words(consent: Consent) -> str:
+    return str(wording.consent_words(consent.introduction, consent.side))
+
+
+def _page(
+    context: Context,
+    consent: Consent,
+    form: AnswerForm,
+    *,
+    undecided: Undecided | None = None,
+    undecided_option: Undecided | None = None,
+) -> str:
     introduction = consent.introduction
     closes_at = introduction.closes_at
     suppressed_for = _suppressed_for(context.session, consent)
@@ -98,6 +115,9 @@ def _page(context: Context, consent: Consent, form: AnswerForm) -> str:
     return render_template(
         "answer.html",
         form=form,
+        undecided=undecided,
+        undecided_option=undecided_option,
+        seal=Tokens(settings().secret_keys).seal_words(consent.id, _words(consent)),
         you=consent,
         other=introduction.other(consent.side),
         case=introduction,
@@ -127,7 +147,7 @@ def _suppressed_for(session: Session, you: Consent) -> str:
 
 
 def _is_asked_again(you: Consent) -> bool:
-    """Tell whether an answer came so soon after the mail that it was not taken, and none came since."""
+    """Tell whether two answers contradicted each other so soon that neither counts, and none came since."""
     return you.state is ConsentState.ASKED and you.suspects > 0 and you.touched_at is not None
 
 

@@ -10,6 +10,9 @@ from service.introductions.wishes import Wish
 from service.lifecycle import Role
 from service.store.models import Introduction
 
+LATER = "later-"
+"""How a choice of "ask me later" begins; its moment follows."""
+
 
 def offered(introduction: Introduction, reader: Role) -> tuple[Wish, ...]:
     """List the wishes that the reader of a mail or a page may have about an introduction."""
@@ -20,21 +23,22 @@ def offered(introduction: Introduction, reader: Role) -> tuple[Wish, ...]:
 
 
 def chosen(word: str, introduction: Introduction, reader: Role) -> Wish:
-    """Read the wish of a button, if it was there to be pressed; else the answer is 400."""
+    """Read a wish, if it was there to be chosen; else the answer is 400."""
     if word not in [wish.value for wish in offered(introduction, reader)]:
         abort(400)
     return Wish(word)
 
 
-def chosen_moment(word: str) -> datetime:
-    """Read the moment of a button for "ask me later", in seconds as `templates/pages/answer.html` has it.
+def chosen_moment(choice: str) -> datetime:
+    """Read a choice of "ask me later": its moment in seconds, as `templates/pages/answer.html` has it.
 
     Whether it may be chosen is for the kernel to say.
     """
+    seconds = choice.removeprefix(LATER)
     # As short as this it is a moment that every platform and database knows.
-    if not (word.isascii() and word.isdigit() and len(word) <= 10):
+    if not (seconds.isascii() and seconds.isdigit() and len(seconds) <= 10):
         abort(400)
-    return datetime.fromtimestamp(int(word), UTC)
+    return datetime.fromtimestamp(int(seconds), UTC)
 
 
 def done(wish: Wish, requester: str) -> str:

@@ -14,6 +14,7 @@ from service.mail.flowed import unflowed
 from service.mail.render import spans
 from service.settings.timing import timing
 
+from . import choices
 from .current import settings
 
 URL = re.compile(r"(https?://[^\s<>\"]+)")
@@ -69,6 +70,7 @@ def init_app(app: Flask) -> None:
         mail_text=mail_text,
         linked_mail_text=linked_mail_text,
     )
+    app.jinja_env.globals["word_to_type"] = choices.word
     app.context_processor(_variables)
 
 
