@@ -122,7 +122,7 @@ class Settings(BaseModel):
     SUSPECT_WITHIN: Duration = setting(
         "10s",
         "A press behind a link that comes sooner than this after its mail must be made again, and of two "
-        "different answers within it neither counts: programs that scan mail press buttons. 0s turns this off.",
+        "different answers within it neither counts: mail scanners press buttons. 0s turns this off.",
         validate_default=True,
     )
 
