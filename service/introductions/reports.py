@@ -81,16 +81,15 @@ def of_reader(session: Session, introduction: Introduction, reader: Role, email:
 
 def of_person(session: Session, email: str, requester: str) -> list[Report]:
     """Return every report that somebody made of a requester, those that were taken back as well."""
-    theirs = Report.reporter_hash == address_hash(session, email)
-    return list(
-        session.scalars(select(Report).where(theirs, Report.requester_address == canonical(requester)))
-    )
+    is_theirs = Report.reporter_hash == address_hash(session, email)
+    of_requester = Report.requester_address == canonical(requester)
+    return list(session.scalars(select(Report).where(is_theirs, of_requester)))
 
 
 def write(context: Context, introduction: Introduction, side: Role, email: str) -> None:
     """Put a report on record, once for each side, and tell the operators if it stops the requester.
 
-    One that was taken back stands again, and belongs to whoever makes it now; one that was dismissed stays so.
+    One that was taken back stands again, for whoever makes it now; one that was dismissed stays so.
     """
     session, requester = context.session, introduction.requester_address
     report = _of_side(session, introduction, side)
@@ -132,7 +131,7 @@ def _tell_operators(context: Context, report: Report, standing: Tally) -> None:
     settings = context.settings
     if not settings.OPERATORS:
         log.warning(
-            "the requester of introduction %s is stopped by reports of abuse, and OPERATORS names nobody to tell",
+            "reports of abuse stop the requester of introduction %s, and OPERATORS names nobody to tell",
             report.introduction_id,
         )
     for number, operator in enumerate(settings.OPERATORS, start=1):

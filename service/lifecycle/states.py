@@ -80,8 +80,8 @@ class MailKind(StrEnum):
     SUMMARY = "summary"
     SIGN_IN = "sign_in"
     STOPPED = "stopped"
-    """Tells an operator that reports stopped a requester. This and the one above belong to no introduction, so
-    the kernel never hears of them."""
+    """Tells an operator that reports stopped a requester. Like the one above it belongs to no introduction,
+    so the kernel never hears of them."""
 
 
 class About(StrEnum):

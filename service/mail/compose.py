@@ -100,7 +100,10 @@ def introduction_message(introduction: Introduction, message_id: str, settings: 
 def stopped_message(
     operator: str, message_id: str, report: Report, *, persons: int, cases: int, settings: Settings
 ) -> bytes:
-    """Write to an operator that reports, of which this is the last, stopped a requester. No link opens anything."""
+    """Write to an operator that reports stopped a requester, dated as ``report``, which did it.
+
+    It carries no token, so it may be stored.
+    """
     with speaking(settings.LANGUAGE):
         known = to_operator(report.requester_address, persons, cases, settings)
         written = write(MailKind.STOPPED, known)

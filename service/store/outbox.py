@@ -96,7 +96,7 @@ def enqueue_sign_in(context: Context, sign_in: SignIn, message_id: str) -> Outbo
 def enqueue_to_operator(
     context: Context, operator: str, number: int, message_id: str, body: bytes
 ) -> OutboxMail:
-    """Queue a mail to an operator, stored ready; it belongs to no introduction. ``number`` tells them apart."""
+    """Queue a mail to an operator, stored ready; it belongs to no introduction."""
     row = OutboxMail(
         kind=MailKind.STOPPED,
         to=Role.REQUESTER,
@@ -122,7 +122,7 @@ def revive(context: Context, row: OutboxMail, due_at: datetime | None) -> bool:
 
 
 def revive_suppressed(context: Context, email: str) -> None:
-    """Queue what was skipped because this address was suppressed; the fence asks whether it is still wanted."""
+    """Queue what was skipped while this address was suppressed; the fence asks whether it is still wanted."""
     stopped = select(OutboxMail).where(
         OutboxMail.state == MailState.SKIPPED,
         OutboxMail.reply == SUPPRESSED,

@@ -115,7 +115,7 @@ class OutboxMail(Base):
 
     @property
     def case(self) -> Introduction:
-        """The introduction that this mail belongs to; all have one but a link to sign in and mails to operators."""
+        """The introduction of this mail; all have one but links to sign in and mails to operators."""
         if self.introduction is None:
             raise ValueError(f"mail {self.id} belongs to no introduction")
         return self.introduction
