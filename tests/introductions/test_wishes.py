@@ -106,9 +106,10 @@ def test_the_fence_knows_both_forms_of_suppression(story: Story, requester: str)
 
 def test_a_later_yes_of_who_said_not_from_is_refused(story: Story) -> None:
     story.ask()
+    path, fields = story.fill_in(story.link(NATASHA, "/a/"), "yes")
     wish(story, NATASHA, Wish.NOT_FROM)
-    assert story.answer(NATASHA, "yes").status_code == 409
-    assert story.post(story.link(NATASHA, "/a/") + "/undo").status_code == 409
+    assert story.post(path, **fields).status_code == 409
+    assert story.post(path, **{**fields, "choice": "undo"}).status_code == 409
     assert story.consent(NATASHA).state is ConsentState.NO
 
 
