@@ -103,6 +103,11 @@ def _links(introduction: Introduction) -> dict[str, Any]:
         "follow_up_url": f"{SITE}/f/{TOKEN}",
         "never_url": f"{SITE}/never/{TOKEN}",
         "sign_in_url": f"{SITE}/desk/in/{TOKEN}",
+        # What an operator is told.
+        "operator_url": f"{SITE}/operator",
+        "address": introduction.requester_email,
+        "persons": 3,
+        "cases": 4,
         "still_open": introduction.state is not State.CLOSED,
     }
 
@@ -282,4 +287,5 @@ SAMPLES: dict[str, Sample] = {
         nothing_by_party=(_by_linda, _CLOSED),
     ),
     **_of(MailKind.SIGN_IN, Role.REQUESTER, plain=()),
+    **_of(MailKind.STOPPED, Role.REQUESTER, plain=()),
 }

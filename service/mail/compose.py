@@ -15,12 +15,12 @@ from typing import Any
 from service.language.languages import speaking
 from service.lifecycle import About, Mail, MailKind, Role
 from service.settings.table import Settings
-from service.store.models import Introduction, OutboxMail, SignIn
+from service.store.models import Introduction, OutboxMail, Report, SignIn
 
 from . import addresses
 from .addresses import Purpose
 from .message import Address, FixedMessage
-from .render import facts, language_of, name_of, spans, write
+from .render import facts, language_of, name_of, spans, to_operator, write
 from .signing import sign
 from .tokens import Tokens
 
@@ -31,7 +31,7 @@ ON_BEHALF = (MailKind.ASK, MailKind.REMINDER, MailKind.INTRODUCTION)
 
 
 def compose(mail: OutboxMail, settings: Settings, now: datetime) -> bytes:
-    """Write the whole mail (RFC 5322), dated ``now``, of any kind but the introduction (``mail.body``).
+    """Write the whole mail (RFC 5322), dated ``now``, of any kind that is not stored ready (``mail.body``).
 
     ``mail.introduction`` and its consents must be loaded; nothing is read or written here.
     """
@@ -97,14 +97,37 @@ def introduction_message(introduction: Introduction, message_id: str, settings: 
     return sign(message.as_bytes(), at, settings)
 
 
-def message_id(settings: Settings, of: Introduction | SignIn, mail: Mail) -> str:
+def stopped_message(
+    operator: str, message_id: str, report: Report, *, persons: int, cases: int, settings: Settings
+) -> bytes:
+    """Write to an operator that reports stopped a requester, dated as ``report``, which did it.
+
+    It carries no token, so it may be stored.
+    """
+    with speaking(settings.LANGUAGE):
+        known = to_operator(report.requester_address, persons, cases, settings)
+        written = write(MailKind.STOPPED, known)
+    message = FixedMessage(
+        message_id=message_id,
+        sender=Address(addresses.sender_name(settings), addresses.bare(settings)),
+        to=[Address("", operator)],
+        at=report.reported_at,
+        subject=written.subject,
+        text=written.text,
+        html=written.html,
+    )
+    return sign(message.as_bytes(), report.reported_at, settings)
+
+
+def message_id(settings: Settings, of: Introduction | SignIn | Report, mail: Mail) -> str:
     """Make the fixed Message-ID of a mail (RFC 5322 3.6.4); the copies of the introduction are one message.
 
     It tells its kind and nothing else: a number or a time in it would tell when the other side answered.
     """
     # Left out where it is the case, as it was before there was any other: a reminder finds its old ask.
     about = () if mail.about is About.CASE else (mail.about.value,)
-    what = (of.id, of.created_at.timestamp(), mail.kind.value, mail.to.value, mail.number, *about)
+    since = of.reported_at if isinstance(of, Report) else of.created_at
+    what = (of.id, since.timestamp(), mail.kind.value, mail.to.value, mail.number, *about)
     key = settings.SECRET_KEY.encode()[:64]
     digest = hashlib.blake2b(repr(what).encode(), key=key, digest_size=16).hexdigest()
     return f"<{mail.kind.value}.{digest}@{addresses.bare(settings).rpartition('@')[2]}>"
