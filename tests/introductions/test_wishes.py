@@ -205,7 +205,7 @@ def reply(story: Story, who: str, yes: bool, kind: MailKind = MailKind.ASK, vers
     mail = story.outbox(kind, who)[-1]
     with story.writing() as context:
         reply = by_reply.Reply(context.session.merge(mail), version, "yes please", 7)
-        by_reply.answer(context, reply, "Words.", yes=yes)
+        by_reply.answer(context, reply, yes=yes)
 
 
 def send_link(story: Story, kind: MailKind, who: str) -> bool:

@@ -22,8 +22,8 @@ def upgrade() -> None:
     op.add_column(
         "introductions", sa.Column("code_attempts", sa.Integer(), nullable=False, server_default="0")
     )
-    op.add_column("outbox", sa.Column("sent_text", sa.Text(), nullable=True))
-    op.add_column("outbox", sa.Column("sent_html", sa.Text(), nullable=True))
+    for part in ("sent_subject", "sent_text", "sent_html"):
+        op.add_column("outbox", sa.Column(part, sa.Text(), nullable=True))
     op.add_column(
         "suppressions", sa.Column("one_click", sa.Boolean(), nullable=False, server_default=sa.false())
     )
