@@ -81,16 +81,25 @@ def test_arrow_keys_lead_round_the_choices_and_never_to_the_one_for_programs(
             assert chosen(page) == expected
 
 
+@pytest.mark.parametrize("path", ["/a/", "/never/"])
 def test_what_is_there_for_programs_takes_no_focus_and_no_screen_reader_hears_of_it(
-    page: Page, asked: Story
+    page: Page, asked: Story, path: str
 ) -> None:
-    for path in ("/a/", "/never/"):
-        page.goto(asked.link(LINDA, path))
-        assert page.locator("[value=accept]").count() > 0
-        for decoy in page.locator(".decoys *, form > [disabled]").all():
-            decoy.evaluate("one => one.focus()")
-            assert page.evaluate("document.activeElement === document.body")
-        assert "Leave this alone" not in page.locator("body").aria_snapshot()
+    page.goto(asked.link(LINDA, path))
+    decoys = page.locator(".decoys :is(input, button), form > [disabled]").all()
+    assert decoys
+    for decoy in decoys:
+        decoy.evaluate("one => one.focus()")
+        assert page.evaluate("document.activeElement === document.body")
+    assert "Leave this alone" not in page.locator("body").aria_snapshot()
+
+
+def test_a_program_that_presses_the_hidden_button_is_known_for_one(page: Page, asked: Story) -> None:
+    page.goto(asked.link(LINDA, "/a/"))
+    with page.expect_navigation():
+        page.locator(".answer .decoys button").evaluate("decoy => decoy.click()")
+    assert asked.consent(LINDA).suspect_at is not None
+    assert page.locator(".answers [name=word]").is_visible()
 
 
 def test_a_screen_reader_hears_what_each_group_is_about_and_the_meaning_of_a_choice_after_its_name(
@@ -133,24 +142,31 @@ def test_an_answer_is_given_by_keyboard_alone(page: Page, asked: Story) -> None:
     assert (answered.state, answered.tells_requester) == (ConsentState.NO, True)
 
 
-def test_enter_in_a_field_or_on_a_choice_sends_nothing(page: Page, asked: Story) -> None:
+def test_enter_in_a_field_sends_nothing(page: Page, asked: Story) -> None:
     link = asked.link(LINDA, "/a/")
     asked.post(link, choice="accept")
-    loads: list[Page] = []
     page.goto(link)
-    page.on("load", lambda loaded: loads.append(loaded))  # noqa: PLW0108 (see test_answer_page.py)
     page.get_by_text("Add a phone number or a note").click()
     page.get_by_role("radio", name="Yes, introduce us").check()
-    for field in (
-        "[name=phone]",
-        ".answers [name=word]",
-        ".answers .pick [value=yes]",
-        "form >> nth=1 >> [name=word]",
-    ):
+    for field in ("[name=phone]", ".answers [name=word]", ".plain [name=word]"):
+        page.locator(field).fill("1")
         page.locator(field).press("Enter")
     page.get_by_label("A note of your own").fill("Mornings are best.")
-    assert loads == []
+    assert page.locator("[name=phone]").input_value() == "1"
     assert asked.consent(LINDA).state is ConsentState.ASKED
+
+
+def test_enter_on_a_choice_sends_it_and_is_no_sign_of_a_program(page: Page, asked: Story) -> None:
+    page.goto(asked.link(LINDA, "/a/"))
+    tab_to(page, ".pick [value=nothing]")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Please choose first")
+    tab_to(page, ".pick [value=nothing]")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("You said yes. Thank you, Linda Marsh.")
+    answered = asked.consent(LINDA)
+    assert (answered.state, answered.suspect_at) == (ConsentState.YES, None)
 
 
 @pytest.mark.parametrize("button", ["Send", "Do this"])
