@@ -98,6 +98,7 @@ def send(name: str, language: str, to: str, settings: Settings, now: datetime) -
 def _links(introduction: Introduction) -> dict[str, Any]:
     return {
         "requester_url": f"{SITE}/r/{TOKEN}",
+        "code": "020618",
         "answer_url": f"{SITE}/a/{TOKEN}",
         "follow_up_url": f"{SITE}/f/{TOKEN}",
         "never_url": f"{SITE}/never/{TOKEN}",

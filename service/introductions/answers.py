@@ -67,8 +67,8 @@ def undo(context: Context, consent: Consent) -> None:
 def ask_later(context: Context, consent: Consent, at: datetime) -> None:
     """Write again to a party who has not answered, at a moment of their choice.
 
-    Raises lifecycle.NotLater where they may not choose it, lifecycle.TooSoon, and NeverAgain for an address
-    that no mail may be sent to.
+    Raises lifecycle.NotLater where they may not choose it, and NeverAgain for an address that no mail may be
+    sent to.
     """
     _refuse_if_never_again(context.session, consent)
     decisions.apply(context, consent.introduction, lifecycle.AskLater(consent.side, at))

@@ -144,7 +144,8 @@ def _links(mail: OutboxMail, settings: Settings) -> dict[str, Any]:
     introduction, tokens = mail.case, Tokens(settings.secret_keys)
     if mail.to is Role.REQUESTER:
         token = tokens.make_requester(introduction.id, introduction.version)
-        return {"requester_url": f"{settings.PUBLIC_URL}/r/{token}"}
+        code = tokens.make_code(introduction.id, introduction.browser) if introduction.browser else ""
+        return {"requester_url": f"{settings.PUBLIC_URL}/r/{token}", "code": code}
     consent = introduction.consent(mail.to)
     answer = tokens.make_answer(consent.id, consent.version)
     follow_up = tokens.make_follow_up(consent.id, consent.version)

@@ -181,6 +181,7 @@ def _named_links(introduction: Introduction, role: Role) -> dict[str, Any]:
     link = gettext("[a link for %(name)s alone]", name=name)
     return {
         "requester_url": gettext("[the link to your page]"),
+        "code": "",
         "answer_url": link,
         "follow_up_url": link,
         "never_url": gettext("[a second link for %(name)s alone]", name=name),
