@@ -3,7 +3,7 @@
 No single press decides anything: a page asks for a choice, of which none is made beforehand, and then for a
 press. Its first choice does nothing. Before that stand a choice and a button that nobody sees, hears or
 reaches with the keyboard: whoever uses one of them is a program, and from then on the mailbox is suspect for
-this case. Behind its links a word must be typed as well, or the answer given by mail. See docs/threat-model.md.
+this case: behind its links a word must be typed as well, or the answer given by mail (docs/threat-model.md).
 """
 
 from __future__ import annotations

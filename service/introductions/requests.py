@@ -128,7 +128,7 @@ def correct(context: Context, introduction: Introduction, side: Role, email: str
     decision = decisions.decide(context, introduction, lifecycle.Correct(side))
     quotas.check_address(context, email, introduction.requester_address)
     consent = introduction.consent(side)
-    consent.email, consent.address = email, canonical(email)
+    consent.email, consent.address, consent.suspect_at = email, canonical(email), None
     decisions.write(context, introduction, decision)
 
 

@@ -29,7 +29,7 @@ class Timing:
         return max(self.hold_for, self.suspect_within)
 
     def is_too_soon(self, now: datetime, after: datetime | None) -> bool:
-        """Whether ``now`` is sooner after a moment than a person acts: then it was a mail scanner."""
+        """Whether ``now`` is sooner after a moment than a person acts: then a program did."""
         return bool(self.suspect_within) and after is not None and now < after + self.suspect_within
 
 

@@ -111,12 +111,8 @@ def _answering_side(case: Case, command: Answer) -> Side:
 
 
 def _is_suspect(side: Side, command: Answer, said: ConsentState, now: datetime, timing: Timing) -> bool:
-    """Whether two answers contradict each other sooner than one person changes their mind."""
-    if command.method != PAGE or side.state is said:
-        return False
-    # Who took an answer back, and has done nothing else that was odd, may answer at once.
-    is_taken_back = side.state is ConsentState.ASKED and not side.suspects
-    return not is_taken_back and timing.is_too_soon(now, side.touched_at)
+    """Whether it is another answer than the one before, and comes sooner than a person changes their mind."""
+    return command.method == PAGE and side.state is not said and timing.is_too_soon(now, side.touched_at)
 
 
 def _ask_once_more(

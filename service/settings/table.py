@@ -121,8 +121,8 @@ class Settings(BaseModel):
 
     SUSPECT_WITHIN: Duration = setting(
         "10s",
-        "An answer that comes sooner than this after its mail, or after a different answer, must be given "
-        "again: mail scanners press buttons. 0s turns this off.",
+        "A press behind a link that comes sooner than this after its mail must be made again, and of two "
+        "different answers within it neither counts: mail scanners press buttons. 0s turns this off.",
         validate_default=True,
     )
 

@@ -41,9 +41,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 def test_a_yes_on_the_answer_page(story: Story, calls: Counter[str]) -> None:
     story.ask()
-    link = story.link(LINDA, "/a/")
+    path, filled_in = story.fill_in(story.link(LINDA, "/a/"), "yes")
     calls.clear()
-    assert story.post(link, answer="yes").status_code == 303
+    assert story.post(path, **filled_in).status_code == 303
     assert calls == ONCE
     assert story.consent(LINDA).state is ConsentState.YES
 

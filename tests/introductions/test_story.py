@@ -138,7 +138,7 @@ def test_a_yes_can_be_taken_back_in_the_hold_and_no_introduction_leaves(story: S
     story.answer(NATASHA, "yes")
     assert story.introduction().state is State.AGREED
     old = story.link(LINDA, "/a/")
-    assert story.post(old + "/undo").status_code == 303
+    assert story.choose(old, "undo").status_code == 303
     story.sweep(days=1)
     assert story.introduction().state is State.ASKING
     assert "introduction" not in story.kinds(NATASHA)
@@ -157,7 +157,7 @@ def test_a_yes_can_be_taken_back_while_the_introduction_waits_for_the_relay(stor
     story.relay.behave(banner="421 4.3.2 not now")
     story.sweep(minutes=10)
     assert len(story.outbox(MailKind.INTRODUCTION)) == 2
-    assert story.post(story.link(NATASHA, "/a/") + "/undo").status_code == 303
+    assert story.answer(NATASHA, "undo").status_code == 303
     assert story.outbox(MailKind.INTRODUCTION) == []
     story.relay.behave(banner=None)
     story.sweep(hours=3)
@@ -169,13 +169,13 @@ def test_undo_and_withdrawal_are_refused_once_the_first_envelope_has_left(story:
     story.answer(LINDA, "yes")
     story.answer(NATASHA, "yes")
     story.sweep()
+    opened = [story.fill_in(story.link(NATASHA, "/a/"), choice) for choice in ("undo", "no")]
     story.relay.behave(refuse={NATASHA: "451 4.2.0 later"})
     story.sweep(minutes=10)
     assert "introduction" in story.kinds(LINDA)
     assert "introduction" not in story.kinds(NATASHA)
     for path, fields in (
-        (story.link(NATASHA, "/a/") + "/undo", {}),
-        (story.link(NATASHA, "/a/"), {"answer": "no"}),
+        *opened,
         (story.link(RITA, "/r/"), {"action": "withdraw"}),
     ):
         response = story.post(path, **fields)
@@ -251,7 +251,7 @@ def test_in_ordered_mode_an_undo_takes_an_unsent_second_ask_back(story: Story) -
     story.relay.behave(refuse={NATASHA: "451 4.2.0 later"})
     story.answer(LINDA, "yes")
     story.sweep()
-    story.post(story.link(LINDA, "/a/") + "/undo")
+    story.answer(LINDA, "undo")
     story.relay.behave(refuse={})
     story.sweep(hours=5)
     assert story.kinds(NATASHA) == []
@@ -269,8 +269,9 @@ def test_a_deadline_that_passes_in_the_hold_does_not_stop_it(story: Story) -> No
 
 def test_an_answer_after_the_case_closed_gets_a_kind_page_and_is_recorded_nowhere(story: Story) -> None:
     story.ask()
+    path, filled_in = story.fill_in(story.link(LINDA, "/a/"), "yes")
     story.sweep(days=7)
-    response = story.answer(LINDA, "yes")
+    response = story.post(path, **filled_in)
     assert response.status_code == 410
     assert "no longer open" in response.text
     assert story.consent(LINDA).state is ConsentState.ASKED
@@ -383,9 +384,10 @@ def test_a_withdrawn_case_asks_and_introduces_nobody_any_more(story: Story) -> N
     story.ask()
     story.answer(LINDA, "yes")
     story.sweep()
+    path, filled_in = story.fill_in(story.link(NATASHA, "/a/"), "yes")
     assert story.post(story.link(RITA, "/r/"), action="withdraw").status_code in (200, 303)
     assert story.ledger() == [("lead", "withdrawn")]
-    assert story.answer(NATASHA, "yes").status_code == 410
+    assert story.post(path, **filled_in).status_code == 410
     story.sweep(days=1)
     assert story.kinds(LINDA) == ["ask", "receipt"]
     story.sweep(days=6)
@@ -401,7 +403,7 @@ def test_never_again_is_a_no_in_every_open_case_and_stops_every_later_mail(story
     never = story.link(NATASHA, "/never/")
     assert story.client.get(never).status_code == 200
     assert story.consent(NATASHA).state is ConsentState.ASKED
-    assert story.post(never).status_code in (200, 303)
+    assert story.choose(never, "never").status_code == 200
     with story.db.reading() as session:
         states = session.scalars(select(Consent.state).where(Consent.email == NATASHA)).all()
         assert states == [ConsentState.NO, ConsentState.NO]
@@ -413,7 +415,7 @@ def test_never_again_is_a_no_in_every_open_case_and_stops_every_later_mail(story
 
 def test_a_suppressed_address_cannot_be_asked_and_the_requester_learns_no_more(story: Story) -> None:
     story.ask()
-    story.post(story.link(NATASHA, "/a/") + "/wish", wish="never")
+    story.answer(NATASHA, "never")
     story.sweep(days=8)
     assert story.request(b_email=NATASHA.upper()).status_code == 303
     refused = story.verify()
@@ -486,7 +488,7 @@ def test_the_five_marks_are_in_the_ledger_with_their_evidence(story: Story) -> N
 def test_the_words_shown_the_method_and_the_time_are_kept_with_every_answer(story: Story) -> None:
     story.ask()
     story.answer(LINDA, "yes")
-    story.post(story.link(NATASHA, "/never/"))
+    story.choose(story.link(NATASHA, "/never/"), "never")
     linda, natasha = story.consent(LINDA), story.consent(NATASHA)
     assert linda.method == "page"
     assert "Natasha" in (linda.words_shown or "")

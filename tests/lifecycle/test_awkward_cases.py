@@ -33,7 +33,6 @@ from service.lifecycle import (
     Reason,
     Role,
     State,
-    TooSoon,
     Undo,
     VerificationLapsed,
     moments_for_later,
@@ -51,8 +50,6 @@ from .builders import (
     RITA,
     SIDES,
     START,
-    SUSPECT_WITHIN,
-    SUSPICIOUS,
     TICK,
     TIMING,
     VERIFY,
@@ -510,15 +507,6 @@ def test_later_is_not_for_who_was_not_asked_nor_for_who_asks_nor_after_the_end()
     closed.wait(TIMING.answer_within)
     with pytest.raises(CaseClosed):
         closed.meet(AskLater(LINDA, START + DAY))
-
-
-def test_later_pressed_too_soon_after_the_mail_was_pressed_by_a_scanner() -> None:
-    story = asked(timing=SUSPICIOUS)
-    with pytest.raises(TooSoon):
-        story.meet(AskLater(LINDA, START + DAY))
-    story.now += SUSPECT_WITHIN
-    story.meet(AskLater(LINDA, START + DAY))
-    assert story.case.a.remind_at == START + DAY
 
 
 def test_later_was_not_asked_for_by_whoever_is_at_a_corrected_address() -> None:

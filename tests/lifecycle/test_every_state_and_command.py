@@ -67,9 +67,9 @@ FRESH = (ConsentState.WAITING, ConsentState.ASKED)
 # Without suspicion nothing is ever too soon.
 TABLE = """
 state           | Verify             | Answer       | Undo             | AskLater                    | Withdraw    | Correct          | RemindNow     | HandedOver   | HandedOver (a link) | Accepted | Failed | Confirm       | Tick
-unverified      | ok TooSoon         | NotAsked     | NotAsked         | NotAsked                    | ok          | NotAsked         | NotAsked      | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+unverified      | ok                 | NotAsked     | NotAsked         | NotAsked                    | ok          | NotAsked         | NotAsked      | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
 lapsed          | VerificationLapsed | CaseClosed   | CaseClosed       | CaseClosed                  | CaseClosed  | CaseClosed       | CaseClosed    | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
-asking          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok NotAsked NotLater TooSoon| ok CaseClosed | ok NotCorrectable| ok NoReminder | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
+asking          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | ok NotAsked NotLater        | ok CaseClosed | ok NotCorrectable| ok NoReminder | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
 agreed          | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | NotAsked NotLater           | ok          | NotCorrectable   | ok NoReminder | NotAgreed    | ok                  | ok       | ok     | NotIntroduced | ok
 introducing     | AlreadyVerified    | ok NotAsked  | ok NothingToUndo | NotAsked NotLater           | ok          | NotCorrectable   | ok NoReminder | ok           | ok                  | ok       | ok     | NotIntroduced | ok
 left            | AlreadyVerified    | AlreadyLeft  | AlreadyLeft      | AlreadyLeft                 | AlreadyLeft | AlreadyLeft      | AlreadyLeft   | ok           | ok                  | ok       | ok     | NotIntroduced | ok
@@ -120,13 +120,12 @@ def kind_of(case: Case, now: datetime, timing: Timing) -> tuple[Any, ...]:
     times = (case.verified_at, case.hold_until, case.left_at, case.introduced_at, case.followed_up_at)
     over = case.closes_at is not None and case.closes_at <= now
     about = (case.requester_is, case.order, case.reminders, case.state, case.reason, case.summarised, over)
-    soon = case.state is State.UNVERIFIED and timing.is_too_soon(now, case.mailed_at)
     sides = (kind_of_side(side, case, now, timing) for _, side in case.sides)
-    return (*about, soon, *(time is None for time in times), *sides)
+    return (*about, *(time is None for time in times), *sides)
 
 
 def kind_of_side(side: Side, case: Case, now: datetime, timing: Timing) -> tuple[Any, ...]:
-    soon = any(timing.is_too_soon(now, moment) for moment in (side.mailed_at, side.touched_at))
+    soon = timing.is_too_soon(now, side.touched_at)
     kind = (side.state, side.envelope, side.in_touch, soon)
     if not case.is_open:
         return kind
@@ -283,8 +282,7 @@ def test_later_is_asked_for_only_by_who_never_answered_and_before_the_reminder_s
             fits = fits and side.reminded_at is None and now < (side.remind_at or allowed)
             assert case.closes_at is not None
             fits = fits and now < command.at < case.closes_at
-            assert (name_of(result) in ("ok", "TooSoon")) == fits
-            assert (name_of(result) == "TooSoon") == (fits and timing.is_too_soon(now, side.mailed_at))
+            assert (name_of(result) == "ok") == fits
             assert fits or not isinstance(result, Decision)
 
 
@@ -301,13 +299,12 @@ def test_whether_later_may_be_asked_for_does_not_depend_on_the_other_s_answer(ti
 
 def test_every_moment_that_is_offered_for_later_is_taken(timing: Timing) -> None:
     for case, now in explored(timing):
-        for role, side in case.sides:
+        for role, _ in case.sides:
             offered = moments_for_later(case, role, now, timing)
             assert not offered or may_ask_later(case, role, now, timing)
             assert offered == sorted(set(offered))
             for moment in offered:
-                expected = "TooSoon" if timing.is_too_soon(now, side.mailed_at) else "ok"
-                assert name_of(outcome(case, now, AskLater(role, moment), timing)) == expected
+                assert name_of(outcome(case, now, AskLater(role, moment), timing)) == "ok"
 
 
 def test_a_correction_needs_an_address_that_bounced_unanswered_and_was_not_corrected_before(
@@ -444,12 +441,12 @@ def test_the_requester_is_never_mistaken_for_a_side(timing: Timing) -> None:
             decide(case, command, now, timing)
 
 
-def test_an_answer_counts_unless_a_button_was_pressed_sooner_than_a_person_does(timing: Timing) -> None:
+def test_an_answer_counts_unless_it_contradicts_another_sooner_than_a_person_does(timing: Timing) -> None:
     for case, now, command, decision in decisions(timing):
         if isinstance(command, Answer) and case.is_open:
             before, after = case.side(command.side), decision.case.side(command.side)
             said = ConsentState.YES if command.yes else ConsentState.NO
-            soon = any(timing.is_too_soon(now, moment) for moment in (before.mailed_at, before.touched_at))
+            soon = timing.is_too_soon(now, before.touched_at)
             suspect = command.method == "page" and soon and before.state is not said
             assert (after.state is said) != suspect
             assert after.suspects == before.suspects + suspect

@@ -66,7 +66,6 @@ from .builders import (
 FACTS = Facts("a new reception", frozenset({LINDA}), frozenset({LINDA}), frozenset(SIDES))
 Key = tuple[MailKind, Role, int, About]
 ONCE_EACH = (MailKind.INTRODUCTION, MailKind.REMINDER, MailKind.SUMMARY, MailKind.NOT_COME_ABOUT)
-LINKED = (MailKind.ASK, MailKind.REMINDER, MailKind.RECEIPT, MailKind.RECHECK)
 ALIVE = ("queued", "handover", "unknown")
 
 
@@ -91,7 +90,7 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What a side said (yes, yes by reply, no, undo), or that a mail with its link was out."""
+    """What a side said: yes, yes by reply, no or undo."""
 
     at: datetime
     side: Role
@@ -141,7 +140,7 @@ class World:
         return decision
 
     def note(self, command: Command) -> None:
-        """Keep what was said and what was mailed, to tell later what came too soon after what."""
+        """Keep what was said, to tell later what came too soon after what."""
         if isinstance(command, Answer):
             word = ("yes by reply" if command.method == "reply" else "yes") if command.yes else "no"
             self.traces.append(Trace(self.now, command.side, word))
@@ -149,8 +148,6 @@ class World:
             self.traces.append(Trace(self.now, command.side, "undo"))
         elif isinstance(command, AskLater):
             self.later[command.side] = command.at
-        elif isinstance(command, Accepted | HandedOver) and command.kind in LINKED:
-            self.traces.append(Trace(self.now, command.to, "mail"))
 
     def try_to(self, command: Command) -> None:
         """Press a button that may be refused."""
@@ -270,19 +267,18 @@ def check_at_the_fence(world: World, mail: Mail) -> None:  # noqa: C901 (a list 
 def check_that_a_person_said_yes(world: World, side: Role) -> None:
     """The last word of this side is a yes, and one of its repetitions was not too quick for a person."""
     within, traces = world.timing.suspect_within, [trace for trace in world.traces if trace.side is side]
-    answers = [trace for trace in traces if trace.what != "mail"]
-    assert not within or all(trace.at + within <= world.now for trace in answers)
+    assert not within or all(trace.at + within <= world.now for trace in traces)
     before, last_words = [*traces], list[Trace]()
-    while before and before[-1].what in ("mail", "yes", "yes by reply"):
+    while before and before[-1].what in ("yes", "yes by reply"):
         last_words.append(before.pop())
-    assert any(is_a_persons(word, traces, within) for word in last_words if word.what != "mail")
+    assert any(is_a_persons(word, traces, within) for word in last_words)
 
 
 def is_a_persons(word: Trace, traces: list[Trace], within: timedelta) -> bool:
     if word.what == "yes by reply" or not within:
         return True
     earlier = traces[: traces.index(word)]
-    return not [it for it in earlier if it.what not in ("yes", "yes by reply") and word.at < it.at + within]
+    return not [it for it in earlier if it.what in ("no", "undo") and word.at < it.at + within]
 
 
 sides = st.sampled_from(SIDES)

@@ -213,9 +213,14 @@ class Story:
 
     def choose(self, page: str, choice: str, **fields: str) -> TestResponse:
         """Open a page behind a mailed link, choose, and press; ``fields`` are filled in as well."""
+        path, choices = self.fill_in(page, choice, **fields)
+        return self.post(path, **choices)
+
+    def fill_in(self, page: str, choice: str, **fields: str) -> tuple[str, dict[str, str]]:
+        """Open a page and choose, without a press: where its form is sent to, and what is sent."""
         path = urlsplit(page).path
         form, chosen = form_with(self.client.get(path).get_data(as_text=True), path, choice)
-        return self.post(form.path, **(form.pressed(None, chosen) | fields))
+        return form.path, form.pressed(None, chosen) | fields
 
     def introduce(self, **changes: str) -> None:
         """Two yeses, and the hold is over."""
