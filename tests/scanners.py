@@ -20,10 +20,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from multiprocessing.queues import Queue
 from random import Random
 from typing import Any, Protocol
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from service.lifecycle import MailKind
 from service.store.migrations import migrate
@@ -64,6 +65,9 @@ class Press:
 class Eyes(Protocol):
     """How a program gets at pages; each answer is the forms that it sees there."""
 
+    def forget(self) -> None:
+        """Drop all cookies."""
+
     def look(self, path: str, method: str = "GET") -> list[Seen]: ...
 
     def press(self, press: Press) -> list[Seen]: ...
@@ -73,8 +77,12 @@ class Raw:
     """Reads HTML, and sees whatever stands in it. It has none of anybody's cookies."""
 
     def __init__(self, story: Story) -> None:
-        self._client = story.app.test_client()
+        self._story = story
         self._forms: list[Form] = []
+        self.forget()
+
+    def forget(self) -> None:
+        self._client = self._story.app.test_client()
 
     def look(self, path: str, method: str = "GET") -> list[Seen]:
         return self._read(self._client.open(path, method=method, follow_redirects=True))
@@ -114,7 +122,8 @@ LOOK = """() => {
         const box = control.getBoundingClientRect();
         if (box.width < 2 || box.height < 2) return false;
         const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
-        return !!top && (control === top || control.contains(top) || [...control.labels].some(l => l.contains(top)));
+        return !!top && (control === top || control.contains(top) ||
+            [...control.labels].some(label => label.contains(top)));
     };
     return [...document.forms].map((form, number) => {
         const places = what => [...form.elements].flatMap((control, place) =>
@@ -143,6 +152,12 @@ class Chromium:
 
     def __init__(self, page: Page) -> None:
         self._page = page
+        page.set_default_timeout(30_000)
+        # From somewhere on this site, so that a request for a head may be made.
+        page.goto("/lead-or-referral")
+
+    def forget(self) -> None:
+        self._page.context.clear_cookies()
 
     def look(self, path: str, method: str = "GET") -> list[Seen]:
         if method == "HEAD":
@@ -218,7 +233,7 @@ def as_it_stands(page: list[Seen], _: Random) -> list[Press]:
 
 
 def choose(pick: Pick) -> Plan:
-    """In every form make a choice of each group, and press the button that comes last, as the main one does."""
+    """In every form make a choice of each group, and press its last button, which is the main one."""
 
     def plan(page: list[Seen], luck: Random) -> list[Press]:
         return [
@@ -288,15 +303,11 @@ class Cell:
     """How many mailboxes are suspect afterwards."""
 
 
-Opener = Callable[[], contextlib.AbstractContextManager[Eyes]]
-"""Opens what a scanner sees with, once for each mailbox that it works through."""
-
-
 class Den:
     """Where scanners are let loose: the stages, and what they see with."""
 
-    def __init__(self, stages: Stages, open_eyes: Opener) -> None:
-        self._stages, self._open_eyes = stages, open_eyes
+    def __init__(self, stages: Stages, eyes: Eyes) -> None:
+        self._stages, self._eyes = stages, eyes
 
     def run(self, scanner: Scanner, sees: str, seed: int = 1) -> Iterator[Cell]:
         """Play every delay and every set of mailboxes."""
@@ -321,9 +332,9 @@ class Den:
         self, moment: Moment, scanner: Scanner, links: list[str], luck: Random
     ) -> tuple[Counter[str], int]:
         before, story = self._stages.go_to(moment), self._stages.story
-        with self._open_eyes() as eyes:
-            for link in links:
-                scanner.scan(eyes, link, luck)
+        self._eyes.forget()
+        for link in links:
+            scanner.scan(self._eyes, link, luck)
         after = rows(story.db)
         suspects = [
             key for key, row in after.items() if row.get("suspect_at") and not before[key]["suspect_at"]
@@ -335,29 +346,6 @@ class Den:
         story = self._stages.story
         story.sweep(seconds=story.settings.HOLD_FOR.total_seconds() + 1)
         return bool(story.outbox(MailKind.INTRODUCTION))
-
-
-def raw_eyes(story: Story) -> Opener:
-    """Give what scanners see with that read HTML; without anybody's cookies."""
-    return lambda: contextlib.nullcontext(Raw(story))
-
-
-def visible_eyes(story: Story, chromium: Browser) -> Opener:
-    """Give what scanners see with that render pages; each has a browser without a past."""
-
-    @contextlib.contextmanager
-    def opened() -> Iterator[Eyes]:
-        context = chromium.new_context(base_url=story.settings.PUBLIC_URL)
-        context.set_default_timeout(10_000)
-        try:
-            page = context.new_page()
-            # From somewhere on this site, so that a HEAD request may be made.
-            page.goto("/lead-or-referral")
-            yield Chromium(page)
-        finally:
-            context.close()
-
-    return opened
 
 
 # The table
@@ -378,12 +366,13 @@ def both_dens() -> Iterator[dict[str, Den]]:
     with contextlib.ExitStack() as stack:
         story = stack.enter_context(served())
         stages = stack.enter_context(Stages(story))
-        dens = {ALL: Den(stages, raw_eyes(story))}
+        dens = {ALL: Den(stages, Raw(story))}
         if CHROMIUM:
             playwright = stack.enter_context(sync_playwright())
             chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             stack.callback(chromium.close)
-            dens[VISIBLE] = Den(stages, visible_eyes(story, chromium))
+            page = chromium.new_page(base_url=story.settings.PUBLIC_URL)
+            dens[VISIBLE] = Den(stages, Chromium(page))
         yield dens
 
 
@@ -391,17 +380,15 @@ Job = tuple[int, str]
 """A scanner by its place among them, and what it sees."""
 
 
-def work(
-    jobs: multiprocessing.Queue[Job | None], cells: multiprocessing.Queue[Cell | str | None], seed: int
-) -> None:
-    """Play one job after the other, until there is none. What went wrong is handed back as text."""
+def work(jobs: Queue[Job | None], cells: Queue[Cell | RuntimeError | None], seed: int) -> None:
+    """Play one job after the other, until there is none. What went wrong is handed back."""
     try:
         with both_dens() as dens:
             while (job := jobs.get()) is not None:
                 for cell in dens[job[1]].run(SCANNERS[job[0]], job[1], seed):
                     cells.put(cell)
-    except Exception:  # noqa: BLE001 (whoever waits for the cells must hear of it)
-        cells.put(traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 (it is raised again where the cells are waited for)
+        cells.put(RuntimeError("".join(traceback.format_exception(error))))
     finally:
         cells.put(None)
 
@@ -410,9 +397,8 @@ def play(seed: int, processes: int) -> Iterator[Cell]:
     """Play the whole table in some processes. Raises RuntimeError where one of them came to grief."""
     spawn = multiprocessing.get_context("spawn")
     jobs, cells = spawn.Queue(), spawn.Queue()
-    wanted = [
-        (place, sees) for sees in (VISIBLE, ALL) if sees == ALL or CHROMIUM for place in range(len(SCANNERS))
-    ]
+    kinds = (VISIBLE, ALL) if CHROMIUM else (ALL,)
+    wanted = [(place, sees) for sees in kinds for place in range(len(SCANNERS))]
     for job in [*wanted, *[None] * processes]:
         jobs.put(job)
     workers = [spawn.Process(target=work, args=(jobs, cells, seed), daemon=True) for _ in range(processes)]
@@ -421,8 +407,8 @@ def play(seed: int, processes: int) -> Iterator[Cell]:
     at_work = processes
     while at_work:
         cell = cells.get()
-        if isinstance(cell, str):
-            raise RuntimeError(cell)
+        if isinstance(cell, RuntimeError):
+            raise cell
         if cell is None:
             at_work -= 1
         else:

@@ -62,8 +62,8 @@ class Moment:
 
     @property
     def nobody_agreed(self) -> bool:
-        """Whether no yes of a person stands here, so that an introduction would be the work of programs alone."""
-        return self.stage in ("asked", "reminded", "contradicted", "replied", "taken back")
+        """Whether no yes of a person stands here: an introduction would be the work of programs alone."""
+        return self.stage in ("asked", "contradicted", "taken back")
 
 
 def requested(story: Story) -> None:
@@ -77,9 +77,14 @@ def asked(story: Story) -> None:
     story.verify()
 
 
-def reminded(story: Story) -> None:
+def asked_twice(story: Story) -> None:
+    """Both are asked, and replied at once with something that nobody can read as an answer."""
     asked(story)
-    story.sweep(days=3)
+    for number, who in enumerate((LINDA, NATASHA)):
+        to = parseaddr(story.mails(who)[-1]["Reply-To"])[1]
+        mail = Delivery(reply("Who is she?", number, who, To=to), who, to, Way.LMTP)
+        store.receive(story.db, story.settings, mail, story.clock())
+    story.sweep()
 
 
 def half_agreed(story: Story) -> None:
@@ -126,16 +131,6 @@ def unreachable(story: Story) -> None:
     story.relay.refuse.clear()
 
 
-def replied(story: Story) -> None:
-    """Both replied with something that nobody can read as an answer."""
-    asked(story)
-    for number, who in enumerate((LINDA, NATASHA)):
-        to = parseaddr(story.mails(who)[-1]["Reply-To"])[1]
-        mail = Delivery(reply("Who is she?", number, who, To=to), who, to, Way.LMTP)
-        store.receive(story.db, story.settings, mail, story.clock())
-    story.sweep()
-
-
 def introduced(story: Story) -> None:
     """Both are asked whether they are in touch."""
     agreed(story)
@@ -164,17 +159,15 @@ def answered_by(story: Story, who: str, answer: str) -> None:
 
 STAGES: dict[str, tuple[Callable[[Story], None], set[MailKind]]] = {
     "requested": (requested, {MailKind.VERIFY}),
-    "asked": (asked, {MailKind.ASK}),
-    "reminded": (reminded, {MailKind.REMINDER}),
+    "asked": (asked_twice, {MailKind.ASK, MailKind.UNCLEAR}),
     "half agreed": (half_agreed, {MailKind.REMINDER, MailKind.RECEIPT}),
     "answered": (answered, {MailKind.RECEIPT}),
     "agreed": (agreed, {MailKind.RECEIPT}),
     "taken back": (taken_back, {MailKind.RECEIPT}),
     "contradicted": (contradicted, {MailKind.RECHECK}),
     "unreachable": (unreachable, {MailKind.UNDELIVERABLE}),
-    "replied": (replied, {MailKind.UNCLEAR}),
     "introduced": (introduced, {MailKind.FOLLOW_UP}),
-    "summed up": (summed_up, {MailKind.SUMMARY, MailKind.FOLLOW_UP}),
+    "summed up": (summed_up, {MailKind.SUMMARY}),
     "signing in": (signing_in, {MailKind.SIGN_IN}),
 }
 """How each is come to, and the mails whose links are opened there."""
