@@ -16,6 +16,7 @@ from service.delivery.broker import SILENCE, Nudger
 from service.lifecycle import ConsentState, MailKind
 from service.settings.environment import load
 from service.settings.table import Settings
+from tests.support.forms import form_with
 from tests.support.people import Browser, Mailboxes
 from tests.support.processes import MAX_WAIT, Broker, Processes, environ, eventually
 from tests.support.smtp_server import FaultySmtp
@@ -176,8 +177,9 @@ class Town:
         self.link(NATASHA, "/a/")
 
     def say_yes(self, who: str) -> None:
-        answered = Browser(self.processes.url).post(self.link(who, "/a/"), answer="yes")
-        assert answered.status == 303
+        browser, path = Browser(self.processes.url), self.link(who, "/a/")
+        form, yes = form_with(browser.get(path).text, path, "yes")
+        assert browser.post(form.path, **form.pressed(None, yes)).status == 303
 
     def link(self, who: str, path: str) -> str:
         return eventually(lambda: self.boxes.link(who, path), MAX_WAIT, f"a link {path} for {who}")
@@ -220,7 +222,7 @@ def test_no_log_names_anybody_or_holds_a_link_that_works(postgresql_url: str, tm
         for path in paths:
             for asked_for in (path, f"{path}/nowhere", f"{path}?again=yes"):
                 assert Browser(there.processes.url).get(asked_for).came
-            assert Browser(there.processes.url).post(path, answer="perhaps").status == 400
+            assert Browser(there.processes.url).post(path, choice="perhaps").status == 400
         logs = there.processes.said("web") + there.processes.said("worker")
     assert "accepted" in logs
     for secret in (*(path.split("/")[2] for path in paths), RITA, LINDA, NATASHA):
