@@ -26,6 +26,7 @@ from service.store import outbox
 from service.store.context import reading, writing
 from service.store.db import Database
 from service.store.models import MailState, OutboxMail
+from service.store.outbox import SentWords
 from service.store.suppressions import is_suppressed
 
 from . import relay
@@ -48,10 +49,14 @@ class Lease(NamedTuple):
 
 
 class Submission(NamedTuple):
-    """A mail as it goes to the relay: its envelope sender, which names it in a bounce, and its bytes."""
+    """A mail as it goes to the relay: its envelope sender, which names it in a bounce, and its bytes.
+
+    ``words`` stay on record; None of an introduction, whose bytes are.
+    """
 
     sender: str
     message: bytes
+    words: SentWords | None
 
 
 def deliver(db: Database, settings: Settings, clock: Clock, ids: Sequence[int] | None = None) -> None:
@@ -135,8 +140,10 @@ def _send(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, lea
         return Outcome(Kind.RETRY, f"could not be rendered: {type(error).__name__}")
     if submission is None:
         return Outcome(Kind.UNWANTED, UNWANTED)
-    sender, message = submission
-    return smtp.send(sender, lease.recipient, message, fence=lambda: _fence(db, settings, lease, clock()))
+    sender, message, words = submission
+    return smtp.send(
+        sender, lease.recipient, message, fence=lambda: _fence(db, settings, lease, words, clock())
+    )
 
 
 def _render(db: Database, settings: Settings, lease: Lease, now: datetime) -> Submission | None:
@@ -147,17 +154,17 @@ def _render(db: Database, settings: Settings, lease: Lease, now: datetime) -> Su
             return None
         if not is_wanted(context, row):
             return None
-        message = row.body if row.body is not None else compose(row, settings, now)
-        return Submission(signed(Purpose.BOUNCE, row, settings), message)
+        message, words = (row.body, None) if row.body is not None else compose(row, settings, now)
+        return Submission(signed(Purpose.BOUNCE, row, settings), message, words)
 
 
-def _fence(db: Database, settings: Settings, lease: Lease, now: datetime) -> bool:
+def _fence(db: Database, settings: Settings, lease: Lease, words: SentWords | None, now: datetime) -> bool:
     """Commit the handover if, at this very moment, the mail may still go."""
     with writing(db, settings, now) as context:
         mail = LockedMail.of(context, lease.introduction_id, lease.mail_id)
         if mail is None or not mail.is_wanted():
             return False
-        if not outbox.hand_over(context, mail.row, lease.key):
+        if not outbox.hand_over(context, mail.row, lease.key, words):
             return False
         if mail.introduction:
             decisions.apply(context, mail.introduction, HandedOver(mail.row.to, mail.row.kind))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import make_msgid
 from typing import Any
 
+from service.language import wording
 from service.language.languages import speaking
 from service.lifecycle import (
     About,
@@ -98,6 +99,7 @@ def send(name: str, language: str, to: str, settings: Settings, now: datetime) -
 def _links(introduction: Introduction) -> dict[str, Any]:
     return {
         "requester_url": f"{SITE}/r/{TOKEN}",
+        "code": "020618",
         "answer_url": f"{SITE}/a/{TOKEN}",
         "follow_up_url": f"{SITE}/f/{TOKEN}",
         "never_url": f"{SITE}/never/{TOKEN}",
@@ -188,6 +190,7 @@ def _said(state: ConsentState, *sides: Role) -> Change:
     def change(introduction: Introduction) -> None:
         for side in sides:
             introduction.consent(side).state = state
+            introduction.consent(side).words_shown = str(wording.consent_words(introduction, side))
             introduction.consent(side).tells_requester = True
 
     return change

@@ -7,7 +7,7 @@ so it lifts what one click in a mail program stopped (RFC 8058).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -40,12 +40,14 @@ def answer(
 ) -> None:
     """Record an answer, given by a page or a reply, with the words it was given to.
 
+    Its event keeps them as well, as a later answer takes their place in the party's row.
     ``details`` go into the introduction; a no leaves of them only ``looking``. Of a suspect answer only the
     event stays: the party is asked, as before. Raises NeverAgain for a yes that no mail could follow, and
     what `lifecycle.decide` refuses.
     """
     if command.yes:
         _refuse_if_never_again(context.session, consent)
+    command = replace(command, evidence=command.evidence | {"words": words_shown})
     decision = decisions.decide(context, consent.introduction, command)
     side = decision.case.side(consent.side)
     if side.suspects > consent.suspects:
@@ -73,8 +75,8 @@ def undo(context: Context, consent: Consent) -> None:
 def ask_later(context: Context, consent: Consent, at: datetime) -> None:
     """Write again to a party who has not answered, at a moment of their choice.
 
-    Raises lifecycle.NotLater where they may not choose it, lifecycle.TooSoon, and NeverAgain for an address
-    that no mail may be sent to.
+    Raises lifecycle.NotLater where they may not choose it, and NeverAgain for an address that no mail may be
+    sent to.
     """
     _refuse_if_never_again(context.session, consent)
     decisions.apply(context, consent.introduction, lifecycle.AskLater(consent.side, at))

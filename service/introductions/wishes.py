@@ -138,7 +138,8 @@ def _say_no(context: Context, wish: Wish, email: str, requester: str = "") -> No
         for consent in introduction.consents:
             if consent.address == canonical(email) and introduction.to_case().is_open:
                 consent.method, consent.words_shown = NEVER, WORDS_SHOWN[wish]
-                command = lifecycle.Answer(consent.side, yes=False, method=NEVER)
+                evidence = {"words": WORDS_SHOWN[wish]}
+                command = lifecycle.Answer(consent.side, yes=False, method=NEVER, evidence=evidence)
                 decisions.apply(context, introduction, command)
 
 

@@ -15,7 +15,7 @@ import random
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Update, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -43,6 +43,14 @@ SUPPRESSED = "this address is suppressed"
 """What is written beside a mail that stayed here for that."""
 SENDABLE = (MailState.QUEUED, MailState.RETRY)
 WAITING = (*SENDABLE, MailState.UNKNOWN)
+
+
+class SentWords(NamedTuple):
+    """What stays on record of what a mail said: of an ask all of it, of another mail its subject."""
+
+    sent_subject: str
+    sent_text: str | None = None
+    sent_html: str | None = None
 
 
 def enqueue(
@@ -205,8 +213,10 @@ def release(session: Session, mail_id: int, lease: str, due_at: datetime | None 
     session.execute(_leased(mail_id, lease).values(values))
 
 
-def hand_over(context: Context, row: OutboxMail, lease: str) -> bool:
+def hand_over(context: Context, row: OutboxMail, lease: str, words: SentWords | None) -> bool:
     """Pass the fence, by the last statement before the dot: True if the mail may go, and by nobody else.
+
+    It keeps the ``words`` of the very rendering that goes; those of an earlier handover make room.
 
     The caller holds the introduction's lock and has asked whether the mail is still wanted. The two yeses of
     an introduction are asked of the database once more here, and the two-yes gate stands behind that.
@@ -223,6 +233,7 @@ def hand_over(context: Context, row: OutboxMail, lease: str) -> bool:
             state=MailState.HANDOVER,
             handovers=OutboxMail.handovers + 1,
             leased_until=context.now + settings.MAIL_DATA_TIMEOUT + lease_for(settings),
+            **(words._asdict() if words else {}),
         ).returning(OutboxMail.id)
     )
     return result.first() is not None

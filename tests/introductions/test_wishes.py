@@ -208,7 +208,7 @@ def reply(story: Story, who: str, yes: bool, kind: MailKind = MailKind.ASK, vers
     mail = story.outbox(kind, who)[-1]
     with story.writing() as context:
         reply = by_reply.Reply(context.session.merge(mail), version, "yes please", 7)
-        by_reply.answer(context, reply, "Words.", yes=yes)
+        by_reply.answer(context, reply, yes=yes)
 
 
 def send_link(story: Story, kind: MailKind, who: str) -> bool:
@@ -222,10 +222,13 @@ def test_a_reply_is_an_answer_with_its_words_as_evidence(story: Story) -> None:
     reply(story, LINDA, yes=True)
     linda = story.consent(LINDA)
     assert (linda.state, linda.method) == (ConsentState.YES, "reply")
-    assert linda.words_shown == "Words.\nAnswered by reply with these words: yes please"
+    words = linda.words_shown or ""
+    assert words.startswith("Hello Linda Marsh,\n\nRita Quill would like to introduce you")
+    assert words.endswith("\nAnswered by reply with these words: yes please")
     with story.db.reading() as session:
         event = session.scalars(select(Event).where(Event.name == "answered")).one()
-        assert event.detail == {"answer": "yes", "method": "reply", "inbound": 7, "said": "yes please"}
+        evidence = {"inbound": 7, "said": "yes please", "words": words}
+        assert event.detail == {"answer": "yes", "method": "reply", **evidence}
     story.sweep()
     assert story.kinds(LINDA) == ["ask", "receipt"]
 

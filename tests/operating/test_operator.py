@@ -402,9 +402,9 @@ def test_a_lifted_suppression_lets_a_new_request_be_asked_and_leaves_an_event(st
 
 def test_a_no_stands_after_the_lifting_until_whoever_said_it_changes_it(story: Story) -> None:
     story.ask()
-    path, fields = story.fill_in(story.link(NATASHA, "/a/"), "yes")
+    path, filled_in = story.fill_in(story.link(NATASHA, "/a/"), "yes")
     wish(story, NATASHA, wishes.Wish.NEVER)
-    assert story.post(path, **fields).status_code == 409
+    assert story.post(path, **filled_in).status_code == 409
     press(story, "lift", email=NATASHA)
     assert story.consent(NATASHA).state is ConsentState.NO
     assert story.answer(NATASHA, "yes").status_code == 303

@@ -87,8 +87,9 @@ class OutboxMail(Base):
     tag: Mapped[str] = mapped_column(String(16), default=lambda: secrets.token_hex(8))
     """Names this mail in the addresses that replies and bounces come to; random, so that it tells nothing."""
     body: Mapped[bytes | None]
-    sent_text: Mapped[str | None] = mapped_column(Text)
-    sent_html: Mapped[str | None] = mapped_column(Text)
+    sent_subject: Mapped[str | None] = mapped_column(Text)
+    sent_text: Mapped[str | None] = mapped_column(Text, deferred=True)
+    sent_html: Mapped[str | None] = mapped_column(Text, deferred=True)
     """What an ask said when it was sent, with links and signed addresses masked: the words on record."""
     gate_a: Mapped[str | None] = mapped_column(String(1))
     gate_b: Mapped[str | None] = mapped_column(String(1))

@@ -100,14 +100,6 @@ REFUSAL_PAGES: dict[type[Exception], Page] = {
             "So there’s nothing to confirm yet. Once the introduction has arrived, we’ll ask you by email."
         ),
     ),
-    lifecycle.TooSoon: (
-        409,
-        lazy_gettext("That was very quick: please press again in a few seconds."),
-        lazy_gettext(
-            "Programs that scan email sometimes press buttons by themselves, so we accept nothing this soon "
-            "after our email. Nothing has changed."
-        ),
-    ),
     lifecycle.Refused: (
         409,
         lazy_gettext("That’s no longer possible."),

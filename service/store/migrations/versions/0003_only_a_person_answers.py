@@ -40,6 +40,7 @@ def _extend_outbox() -> None:
     # SQLite gets the table copied, and an index on an expression would be lost on the way.
     op.drop_index("ix_outbox_recipient_sent_at", "outbox")
     with op.batch_alter_table("outbox") as batch:
+        batch.add_column(sa.Column("sent_subject", sa.Text(), nullable=True))
         batch.add_column(sa.Column("sent_text", sa.Text(), nullable=True))
         batch.add_column(sa.Column("sent_html", sa.Text(), nullable=True))
         batch.drop_constraint(op.f("ck_outbox_mailkind"), type_="check")
