@@ -47,7 +47,7 @@ def test_the_ledger_is_a_json_list_of_what_every_introduction_came_to(
     story.introduce()
     story.sweep(days=3)
     story.sweep(days=21)
-    story.post(story.link(LINDA, "/f/"), answer="yes")
+    story.choose(story.link(LINDA, "/f/"), "yes")
     (entry,) = json.loads(runner.invoke(main, ["ledger", "--json"]).output)
     assert entry["introduction"] == story.introduction().id
     assert (entry["outcome"], entry["reason"]) == ("referral", None)

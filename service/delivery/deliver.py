@@ -1,7 +1,7 @@
 """Sending what the outbox holds: lease, talk SMTP outside any transaction, fence, dot, result.
 
 A mail that carries a link is rendered here, when it is sent, so that no live token rests in the database
-or the broker; only the introduction was stored ready. Deaths are told apart by where they strike: before
+or the broker; what carries none was stored ready. Deaths are told apart by where they strike: before
 the fence the lease runs out and the mail is tried again without doubt; after it nobody can know.
 """
 
@@ -96,9 +96,10 @@ def retry_by_hand(session: Session, mail_id: int, now: datetime) -> None:
     row = session.get(OutboxMail, mail_id)
     if row is None:
         raise NotRetriable(f"There is no mail {mail_id}.")
-    if row.introduction_id is None:
+    if row.sign_in_id is not None:
         raise NotRetriable(f"Mail {mail_id} is a link to sign in: whoever wants one asks for a new one.")
-    decisions.lock(session, row.introduction_id)
+    if row.introduction_id is not None:
+        decisions.lock(session, row.introduction_id)
     session.refresh(row, with_for_update=True)
     if row.state not in (MailState.FAILED, MailState.UNKNOWN):
         raise NotRetriable(f"Mail {mail_id} has neither failed nor is it unknown, so it is left alone.")
@@ -110,7 +111,7 @@ def retry_by_hand(session: Session, mail_id: int, now: datetime) -> None:
 def may_be_retried(row: OutboxMail) -> bool:
     """Tell whether anybody still has a use for a failed or unknown mail."""
     if row.introduction is None:
-        return False
+        return row.kind is MailKind.STOPPED
     # A case goes on as soon as it knows of a failed envelope; it cannot be told otherwise later.
     settled = row.kind is MailKind.INTRODUCTION and row.state is MailState.FAILED
     case = row.introduction.to_case()

@@ -112,6 +112,7 @@ def confirm(context: Context, reply: Reply, *, in_touch: bool) -> None:
         raise LinkReplaced
     command = lifecycle.Confirm(consent.side, in_touch, method=REPLY, evidence=reply.evidence)
     decisions.apply(context, consent.introduction, command)
+    answers.start_mail_again(context, consent)
 
 
 def send_link(context: Context, mail: OutboxMail) -> bool:

@@ -18,13 +18,13 @@ from markupsafe import escape
 from service.language.languages import speaking
 from service.lifecycle import ASKING_MAILS, About, Mail, MailKind, Role
 from service.settings.table import Settings
-from service.store.models import Introduction, OutboxMail, SignIn
+from service.store.models import Introduction, OutboxMail, Report, SignIn
 from service.store.outbox import SentWords
 
 from . import addresses
 from .addresses import Purpose
 from .message import Address, FixedMessage
-from .render import Rendering, facts, language_of, name_of, spans, write
+from .render import Rendering, facts, language_of, name_of, spans, to_operator, write
 from .signing import sign
 from .tokens import Tokens
 
@@ -45,7 +45,7 @@ ON_BEHALF = (MailKind.ASK, MailKind.REMINDER, MailKind.INTRODUCTION)
 
 
 def compose(mail: OutboxMail, settings: Settings, now: datetime) -> Composed:
-    """Write the whole mail (RFC 5322), dated ``now``, of any kind but the introduction (``mail.body``).
+    """Write the whole mail (RFC 5322), dated ``now``, of any kind that is not stored ready (``mail.body``).
 
     ``mail.introduction`` and its consents must be loaded; nothing is read or written here.
     """
@@ -125,14 +125,37 @@ def introduction_message(introduction: Introduction, message_id: str, settings: 
     return sign(message.as_bytes(), at, settings)
 
 
-def message_id(settings: Settings, of: Introduction | SignIn, mail: Mail) -> str:
+def stopped_message(
+    operator: str, message_id: str, report: Report, *, persons: int, cases: int, settings: Settings
+) -> bytes:
+    """Write to an operator that reports stopped a requester, dated as ``report``, which did it.
+
+    It carries no token, so it may be stored.
+    """
+    with speaking(settings.LANGUAGE):
+        known = to_operator(report.requester_address, persons, cases, settings)
+        written = write(MailKind.STOPPED, known)
+    message = FixedMessage(
+        message_id=message_id,
+        sender=Address(addresses.sender_name(settings), addresses.bare(settings)),
+        to=[Address("", operator)],
+        at=report.reported_at,
+        subject=written.subject,
+        text=written.text,
+        html=written.html,
+    )
+    return sign(message.as_bytes(), report.reported_at, settings)
+
+
+def message_id(settings: Settings, of: Introduction | SignIn | Report, mail: Mail) -> str:
     """Make the fixed Message-ID of a mail (RFC 5322 3.6.4); the copies of the introduction are one message.
 
     It tells its kind and nothing else: a number or a time in it would tell when the other side answered.
     """
     # Left out where it is the case, as it was before there was any other: a reminder finds its old ask.
     about = () if mail.about is About.CASE else (mail.about.value,)
-    what = (of.id, of.created_at.timestamp(), mail.kind.value, mail.to.value, mail.number, *about)
+    since = of.reported_at if isinstance(of, Report) else of.created_at
+    what = (of.id, since.timestamp(), mail.kind.value, mail.to.value, mail.number, *about)
     key = settings.SECRET_KEY.encode()[:64]
     digest = hashlib.blake2b(repr(what).encode(), key=key, digest_size=16).hexdigest()
     return f"<{mail.kind.value}.{digest}@{addresses.bare(settings).rpartition('@')[2]}>"
@@ -172,7 +195,8 @@ def _links(mail: OutboxMail, settings: Settings) -> dict[str, Any]:
     introduction, tokens = mail.case, Tokens(settings.secret_keys)
     if mail.to is Role.REQUESTER:
         token = tokens.make_requester(introduction.id, introduction.version)
-        return {"requester_url": f"{settings.PUBLIC_URL}/r/{token}"}
+        code = tokens.make_code(introduction.id, introduction.browser) if introduction.browser else ""
+        return {"requester_url": f"{settings.PUBLIC_URL}/r/{token}", "code": code}
     consent = introduction.consent(mail.to)
     answer = tokens.make_answer(consent.id, consent.version)
     follow_up = tokens.make_follow_up(consent.id, consent.version)

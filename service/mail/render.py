@@ -129,6 +129,17 @@ def spans(settings: Settings) -> dict[str, str]:
     }
 
 
+def to_operator(requester: str, persons: int, cases: int, settings: Settings) -> dict[str, Any]:
+    """Collect what an operator is told when reports of abuse stop a requester."""
+    return {
+        "address": one_line(requester),
+        "persons": persons,
+        "cases": cases,
+        "operator_url": f"{settings.PUBLIC_URL}/operator",
+        "placeholder": False,
+    }
+
+
 def _names(introduction: Introduction) -> dict[str, str]:
     """Who is named in sentences about both; the partner is who a requester who is a party is to meet."""
     one, two = (one_line(side.name) for side in introduction.consents)
@@ -172,6 +183,7 @@ def _named_links(introduction: Introduction, role: Role) -> dict[str, Any]:
     link = gettext("[a link for %(name)s alone]", name=name)
     return {
         "requester_url": gettext("[the link to your page]"),
+        "code": "",
         "answer_url": link,
         "follow_up_url": link,
         "never_url": gettext("[a second link for %(name)s alone]", name=name),

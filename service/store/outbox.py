@@ -39,6 +39,8 @@ DAY = timedelta(hours=24)
 REPLIES_BEFORE_DOT = 5
 """How many replies a mail waits for before its dot: the banner, and those to EHLO, MAIL, RCPT and DATA."""
 UNSENT = (MailState.QUEUED, MailState.LEASED, MailState.RETRY)
+SUPPRESSED = "this address is suppressed"
+"""What is written beside a mail that stayed here for that."""
 SENDABLE = (MailState.QUEUED, MailState.RETRY)
 WAITING = (*SENDABLE, MailState.UNKNOWN)
 
@@ -84,7 +86,7 @@ def enqueue(
 
 
 def enqueue_sign_in(context: Context, sign_in: SignIn, message_id: str) -> OutboxMail:
-    """Queue the mail with a link to sign in, the one kind that belongs to no introduction."""
+    """Queue the mail with a link to sign in, which belongs to no introduction."""
     row = OutboxMail(
         sign_in=sign_in,
         kind=MailKind.SIGN_IN,
@@ -99,6 +101,25 @@ def enqueue_sign_in(context: Context, sign_in: SignIn, message_id: str) -> Outbo
     return row
 
 
+def enqueue_to_operator(
+    context: Context, operator: str, number: int, message_id: str, body: bytes
+) -> OutboxMail:
+    """Queue a mail to an operator, stored ready; it belongs to no introduction."""
+    row = OutboxMail(
+        kind=MailKind.STOPPED,
+        to=Role.REQUESTER,
+        recipient=operator,
+        number=number,
+        message_id=message_id,
+        body=body,
+        created_at=context.now,
+        due_at=context.now,
+        useful_until=context.now + GIVE_UP_AFTER,
+    )
+    _add(context, row)
+    return row
+
+
 def revive(context: Context, row: OutboxMail, due_at: datetime | None) -> bool:
     """Queue a mail once more that was skipped; False, and nothing is changed, if it goes its way."""
     is_skipped = row.state is MailState.SKIPPED
@@ -106,6 +127,19 @@ def revive(context: Context, row: OutboxMail, due_at: datetime | None) -> bool:
         row.state, row.due_at = MailState.QUEUED, due_at or context.now
     _nudge_if_due(context, row)
     return is_skipped
+
+
+def revive_suppressed(context: Context, email: str) -> None:
+    """Queue what was skipped while this address was suppressed; the fence asks whether it is still wanted."""
+    stopped = select(OutboxMail).where(
+        OutboxMail.state == MailState.SKIPPED,
+        OutboxMail.reply == SUPPRESSED,
+        func.lower(OutboxMail.recipient) == func.lower(email),
+        OutboxMail.useful_until > context.now,
+    )
+    # Mails of other introductions, which are not locked here: nobody is waited for, so nobody waits for us.
+    for row in context.session.scalars(stopped.with_for_update(skip_locked=True)):
+        revive(context, row, None)
 
 
 def find(session: Session, introduction: Introduction, mail: lifecycle.Mail) -> OutboxMail | None:
