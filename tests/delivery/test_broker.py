@@ -16,7 +16,6 @@ from service.delivery.broker import SILENCE, Nudger
 from service.lifecycle import ConsentState, MailKind
 from service.settings.environment import load
 from service.settings.table import Settings
-from tests.support.forms import form_with
 from tests.support.people import Browser, Mailboxes
 from tests.support.processes import MAX_WAIT, Broker, Processes, environ, eventually
 from tests.support.smtp_server import FaultySmtp
