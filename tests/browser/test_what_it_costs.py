@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.story import LINDA, NATASHA, RITA, Story, text_of
 
@@ -208,7 +208,7 @@ def test_an_act_costs_this_many_presses_words_and_pages(page: Page, story: Story
     assert Cost(presses, len(act.steps) - presses, len(loads)) == act.costs
 
 
-def thing(page: Page, words: str) -> object:
+def thing(page: Page, words: str) -> Locator:
     """The choice, the fold or the button with these words."""
     return page.locator("main :is(.pick, summary, button)").filter(has_text=words, visible=True).last
 

@@ -175,7 +175,7 @@ PLAYS: dict[str, tuple[Any, Status, StatusFilter]] = {
         lambda story: (
             story.introduce(),
             story.sweep(days=4),
-            story.post(story.link(LINDA, "/f/"), answer="yes"),
+            story.choose(story.link(LINDA, "/f/"), "yes"),
         ),
         Status.CONFIRMED,
         StatusFilter.REFERRALS,
@@ -229,7 +229,7 @@ def test_a_no_that_somebody_let_her_know_stands_in_the_list_and_on_its_page_even
     assert re.findall(r'class="state">([^<]*)<', sides) == ["let you know: not this time", "asked"]
     # Whoever knows of a no knows that nobody is reminded, and taking it back shows nowhere.
     assert "Send it now" not in text
-    desk.post(desk.link(LINDA, "/a/") + "/undo")
+    desk.answer(LINDA, "undo")
     assert without_proof(page(rita)) == without_proof(text)
 
 
@@ -331,8 +331,8 @@ def test_who_asked_for_later_is_told_to_the_operator_and_not_to_the_requester(de
     desk.ask()
     rita, operator = enter(desk), enter(desk, OPERATOR)
     before = without_proof(page(rita))
-    [moment, *_] = re.findall(r'name="at" value="(\d+)"', desk.client.get(desk.link(LINDA, "/a/")).text)
-    assert desk.post(desk.link(LINDA, "/a/") + "/later", at=moment).status_code == 303
+    [later, *_] = re.findall(r'value="(later-\d+)"', desk.client.get(desk.link(LINDA, "/a/")).text)
+    assert desk.answer(LINDA, later).status_code == 303
     assert without_proof(page(rita)) == before
     assert "later asked for" in page(operator)
     assert "at: 2026-03-03T09:00:00+00:00" in page(operator)
@@ -474,7 +474,7 @@ def test_the_timeline_and_the_marks_tell_more_once_they_are_introduced(desk: Sto
     assert "A later one still counts." in page(rita, "/desk")
     desk.sweep(days=40)
     assert "it’s a lead for now" in page(rita)
-    desk.post(desk.link(LINDA, "/f/"), answer="yes")
+    desk.choose(desk.link(LINDA, "/f/"), "yes")
     assert "Confirmed: a referral" in page(rita)
 
 

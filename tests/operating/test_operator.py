@@ -153,7 +153,7 @@ def test_a_mail_that_left_or_never_was_is_left_alone_and_said_so(story: Story, m
 def test_a_mail_that_nobody_needs_any_more_has_no_button_and_is_left_alone(story: Story) -> None:
     mail = fail_linda(story)
     assert 'value="retry"' in story.client.get(PATH).text
-    story.post(story.link(LINDA, "/a/"), answer="no")
+    story.answer(LINDA, "no")
     story.sweep(days=8)
     assert "1 failed email is no longer needed." in look(story)
     assert 'value="retry"' not in story.client.get(PATH).text
@@ -382,8 +382,9 @@ def test_a_lifted_suppression_lets_a_new_request_be_asked_and_leaves_an_event(st
 
 def test_a_no_stands_after_the_lifting_until_whoever_said_it_changes_it(story: Story) -> None:
     story.ask()
+    path, filled_in = story.fill_in(story.link(NATASHA, "/a/"), "yes")
     wish(story, NATASHA, wishes.Wish.NEVER)
-    assert story.answer(NATASHA, "yes").status_code == 409
+    assert story.post(path, **filled_in).status_code == 409
     press(story, "lift", email=NATASHA)
     assert story.consent(NATASHA).state is ConsentState.NO
     assert story.answer(NATASHA, "yes").status_code == 303
