@@ -116,7 +116,7 @@ def mail(introduction: Introduction, kind: MailKind, to: Role) -> OutboxMail:
 def raw(introduction: Introduction, kind: MailKind, to: Role, settings: Settings = SETTINGS) -> bytes:
     if kind is MailKind.INTRODUCTION:
         return introduction_message(introduction, MESSAGE_ID, settings)
-    return compose(mail(introduction, kind, to), settings, NOW)
+    return compose(mail(introduction, kind, to), settings, NOW).message
 
 
 def parsed(data: bytes) -> EmailMessage:

@@ -11,6 +11,7 @@ from service import lifecycle
 from service.introductions.answers import NeverAgain
 from service.introductions.links import LinkReplaced
 from service.introductions.quotas import CannotBeAsked
+from service.introductions.wishes import NothingToTakeBack
 from service.language.languages import lazy_gettext
 from service.mail.tokens import BadLink
 
@@ -49,6 +50,11 @@ REFUSAL_PAGES: dict[type[Exception], Page] = {
             "So we can’t write to you, and nothing has changed. If you’d like that to change, please write "
             "to the person who asked for this introduction, or to whoever runs this TwoYes."
         ),
+    ),
+    NothingToTakeBack: (
+        409,
+        lazy_gettext("There’s no report of yours to take back."),
+        lazy_gettext("You haven’t reported this, or you’ve taken it back already. Nothing has changed."),
     ),
     lifecycle.VerificationLapsed: (
         410,
