@@ -75,15 +75,6 @@ def preview(introduction: Introduction, kind: MailKind, role: Role, settings: Se
         return write(kind, known)
 
 
-def as_it_was(
-    introduction: Introduction, kind: MailKind, role: Role, settings: Settings, about: About = About.CASE
-) -> Rendering:
-    """Render a mail that was sent, if nothing that it tells has changed since. No link in it works."""
-    with speaking(language_of(introduction, kind, role)):
-        links = _named_links(introduction, role)
-        return write(kind, facts(introduction, role, settings, about) | links)
-
-
 def language_of(introduction: Introduction, kind: MailKind, role: Role) -> str:
     """Give the tag of the language that a mail is written in."""
     languages = {consent.language or "en" for consent in introduction.consents}
@@ -135,6 +126,17 @@ def spans(settings: Settings) -> dict[str, str]:
     return {
         "verify_within": languages.span(settings.VERIFY_WITHIN.total_seconds()),
         "sign_in_within": languages.span(settings.SIGN_IN_WITHIN.total_seconds()),
+    }
+
+
+def to_operator(requester: str, persons: int, cases: int, settings: Settings) -> dict[str, Any]:
+    """Collect what an operator is told when reports of abuse stop a requester."""
+    return {
+        "address": one_line(requester),
+        "persons": persons,
+        "cases": cases,
+        "operator_url": f"{settings.PUBLIC_URL}/operator",
+        "placeholder": False,
     }
 
 
@@ -201,11 +203,6 @@ def _visible(text: str) -> str:
     return REFUSED_BY_MRML.sub(" ", text)
 
 
-def _quoted(text: str) -> str:
-    """Typed text in the plain part, marked line by line so that it cannot pass for ours."""
-    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
-
-
 def _broken(text: str) -> Markup:
     """Typed text in the HTML part; some mail programs keep no line break but this one."""
     return Markup("<br />").join(text.splitlines())
@@ -233,7 +230,8 @@ def _make_environment(form: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"line": one_line, "quoted": _quoted, "broken": _broken, "ltr": _left_to_right}
+    environment.filters |= {"line": one_line, "broken": _broken, "ltr": _left_to_right}
+    environment.filters |= {"quoted": wording.quoted, "runs": wording.runs}
     environment.filters |= {"declining": _declining, "unreachable": _unreachable}
     environment.globals |= {"_": gettext, "ngettext": ngettext, "wording": wording}
     environment.globals |= {"layout": f"_layout.{form}", "parts": f"_parts.{form}"}

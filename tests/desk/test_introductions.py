@@ -327,6 +327,45 @@ def test_an_operator_reads_every_event_and_mail_of_anybody_s_and_changes_nothing
     assert press(operator, "withdraw") == 404
 
 
+def test_the_operator_reads_the_words_of_every_answer_and_of_every_ask(desk: Story) -> None:
+    desk.ask()
+    desk.answer(LINDA, "yes")
+    with desk.writing() as context:
+        context.session.merge(desk.introduction()).need = "A loan."
+    desk.answer(LINDA, "no")
+    text = page(enter(desk, OPERATOR))
+    given = [part.partition("</details>")[0] for part in text.split("Given to these words")[1:]]
+    assert [part.count("A new interior for the salon before spring.") for part in given] == [1, 0]
+    assert [part.count("A loan.") for part in given] == [0, 1]
+    said = [part.partition("</details>")[0] for part in text.split("What it said")[1:]]
+    assert len(said) == 2, "Linda and Natasha were asked"
+    assert all("[link]" in part and "A new interior for the salon" in part for part in said)
+    assert "words: " not in text
+
+
+def test_the_requester_reads_what_both_said_yes_to_once_they_are_introduced(desk: Story) -> None:
+    desk.ask()
+    rita = enter(desk)
+    for who, answer in ((LINDA, "yes"), (NATASHA, "no"), (NATASHA, "yes")):
+        desk.answer(who, answer)
+        assert "said yes to" not in page(rita)
+    desk.sweep(seconds=desk.settings.HOLD_FOR.total_seconds())
+    agreed = page(rita).split("said yes to")[1:]
+    assert len(agreed) == 2
+    assert "Rita Quill would like to introduce you to Natasha Orlova." in agreed[0]
+    assert "Rita Quill would like to introduce you to Linda Marsh." in agreed[1]
+    assert all("A new interior for the salon before spring." in words for words in agreed)
+
+
+def test_a_requester_who_is_one_of_them_reads_what_the_other_said_yes_to(desk: Story) -> None:
+    desk.ask(**ONE_OF_THEM)
+    desk.answer(NATASHA, "yes")
+    desk.sweep(seconds=desk.settings.HOLD_FOR.total_seconds())
+    agreed = page(enter(desk)).split("said yes to")[1:]
+    assert len(agreed) == 1
+    assert "Rita Quill would like to be introduced to you." in agreed[0]
+
+
 def test_who_asked_for_later_is_told_to_the_operator_and_not_to_the_requester(desk: Story) -> None:
     desk.ask()
     rita, operator = enter(desk), enter(desk, OPERATOR)

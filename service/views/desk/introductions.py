@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.desk import overview
 from service.desk.overview import StatusFilter
-from service.desk.timeline import history, mails, may_remind, timeline
+from service.desk.timeline import agreed, history, mails, may_remind, timeline
 from service.introductions import decisions, quotas
 from service.language.languages import gettext, lazy_gettext
 from service.store.context import Context
@@ -98,6 +98,7 @@ def _page(context: Context, introduction: Introduction, form: CorrectionForm) ->
         sought_by=overview.sought_by(introduction),
         mark_texts=MARKS,
         timeline=timeline(session, settings, introduction, now),
+        agreed=agreed(introduction),
         **actions.template_variables(context, introduction, form),
     )
 
