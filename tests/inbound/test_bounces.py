@@ -159,7 +159,7 @@ def test_an_introduction_that_comes_back_is_told_and_still_can_be_confirmed(stor
     story.sweep(days=3)
     assert [kind for kind in story.kinds(RITA) if kind == "undelivered"] == ["undelivered"]
     assert story.kinds(NATASHA).count("introduction") == 1
-    assert story.post(story.link(LINDA, "/f/"), answer="yes").status_code == 303
+    assert story.choose(story.link(LINDA, "/f/"), "yes").status_code == 303
     assert story.ledger() == [("referral", None)]
     assert bounce(story, MailKind.INTRODUCTION, LINDA) == "lost"
     assert story.ledger() == [("referral", None)]

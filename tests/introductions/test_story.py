@@ -23,7 +23,7 @@ def test_two_yeses_become_an_introduction_and_a_confirmation_makes_it_a_referral
     assert story.introduction().state is State.INTRODUCED
 
     story.sweep(days=3)
-    assert story.post(story.link(NATASHA, "/f/"), answer="yes").status_code in (200, 303)
+    assert story.choose(story.link(NATASHA, "/f/"), "yes").status_code in (200, 303)
     story.sweep()
     assert story.introduction().state is State.CONFIRMED
     assert story.ledger() == [("referral", None)]
@@ -356,7 +356,7 @@ def test_an_introduction_that_nobody_confirms_is_a_lead_and_a_late_confirmation_
     story.sweep(days=21)
     assert story.ledger() == [("lead", "handoff-unconfirmed")]
     assert story.kinds(RITA)[-1] == "summary"
-    story.post(story.link(LINDA, "/f/"), answer="yes")
+    story.choose(story.link(LINDA, "/f/"), "yes")
     assert story.ledger() == [("referral", None)]
     with story.db.reading() as session:
         history = session.scalars(select(LedgerEntry).order_by(LedgerEntry.id)).all()
@@ -374,9 +374,9 @@ def test_where_the_requester_is_one_of_the_two_their_request_is_their_yes(story:
     story.sweep(minutes=10)
     assert story.kinds(RITA) == ["verify", "introduction"]
     story.sweep(days=3)
-    story.post(story.link(RITA, "/f/"), answer="yes")
+    story.choose(story.link(RITA, "/f/"), "yes")
     assert story.ledger() == []
-    story.post(story.link(NATASHA, "/f/"), answer="yes")
+    story.choose(story.link(NATASHA, "/f/"), "yes")
     assert story.ledger() == [("referral", None)]
 
 
@@ -479,7 +479,7 @@ def test_the_five_marks_are_in_the_ledger_with_their_evidence(story: Story) -> N
     story.answer(NATASHA, "yes")
     story.sweep(minutes=10)
     story.sweep(days=3)
-    story.post(story.link(LINDA, "/f/"), answer="yes")
+    story.choose(story.link(LINDA, "/f/"), "yes")
     with story.db.reading() as session:
         entry = session.scalars(select(LedgerEntry)).one()
         assert all(entry.says().marks.as_dict().values())
