@@ -311,7 +311,7 @@ def test_whoever_answers_in_another_language_is_written_to_in_it_from_then_on(
     assert spoken(story) == ("en", "ar", "en")
     story.sweep()
     if choice != "never":
-        assert "شكراً" in text_of(story.mails(LINDA)[-1])
+        assert text_of(story.mails(LINDA)[-1]).startswith("مرحباً")
 
 
 def test_whoever_verifies_in_another_language_is_written_to_in_it_from_then_on(story: Story) -> None:
