@@ -81,7 +81,7 @@ def test_two_requests_of_the_same_pair_verified_at_once_ask_once(story: Story) -
 
     def verify(link: str) -> int:
         together.wait()
-        return story.app.test_client().post(link, data={"action": "verify"}).status_code
+        return story.app.test_client().post(link, data={"choice": "verify"}).status_code
 
     with ThreadPoolExecutor(2) as hands:
         assert sorted(hands.map(verify, (one, two))) == [303, 409]
@@ -103,7 +103,7 @@ def test_a_never_again_in_the_midst_of_a_verification_is_not_told_to_the_request
 
     with ThreadPoolExecutor(2) as hands:
         pressed = hands.submit(post, never, **fields)
-        verified = hands.submit(post, verify, action="verify")
+        verified = hands.submit(post, verify, choice="verify")
         assert pressed.result() == 200
         assert verified.result() in (303, 409)
     story.sweep()

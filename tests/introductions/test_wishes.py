@@ -290,7 +290,7 @@ def test_the_link_is_sent_once_for_the_answer_and_once_for_the_handoff(story: St
     assert send_link(story, MailKind.ASK, NATASHA) is False
     story.sweep(days=3)
     assert [send_link(story, MailKind.FOLLOW_UP, NATASHA) for _ in range(2)] == [True, False]
-    story.post(story.link(LINDA, "/f/"), answer="yes")
+    story.choose(story.link(LINDA, "/f/"), "yes")
     assert send_link(story, MailKind.FOLLOW_UP, LINDA) is False
 
 
