@@ -248,6 +248,18 @@ def test_a_mail_that_waits_is_as_old_as_healthz_says(story: Story) -> None:
     assert story.client.get("/healthz").json["oldest_inbound_mail"] is None  # type: ignore[index]
 
 
+def test_a_requester_whom_reports_stop_is_named(story: Story, runner: CliRunner) -> None:
+    for number in range(3):
+        person = f"b{number}@interiors.test"
+        story.ask(b_email=person)
+        assert "stopped" not in runner.invoke(main, ["reports"]).output
+        with story.writing() as context:
+            introduction = context.session.merge(story.introduction(), load=False)
+            wishes.report(context, introduction, Role.B, person)
+    told = "rita@quill.test is stopped: reported by 3 persons in 3 cases.\n"
+    assert runner.invoke(main, ["reports"]).output.endswith(told)
+
+
 def test_a_report_stands_until_it_is_dismissed(story: Story, runner: CliRunner) -> None:
     story.ask()
     with story.writing() as context:

@@ -83,7 +83,7 @@ def _dismiss() -> str:
         with database().transaction() as session:
             reports.dismiss(session, report, now())
     except reports.UnknownReport:
-        return gettext("Report %(report)d was already dismissed.", report=report)
+        return gettext("Report %(report)d was already dismissed, or taken back.", report=report)
     return gettext(
         "Report %(report)d is dismissed and no longer lowers any limit. We still don’t write to whoever "
         "reported it.",

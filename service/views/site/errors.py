@@ -131,7 +131,7 @@ DEFAULT_PAGE = lazy_gettext("That didn’t work."), lazy_gettext("Please go back
 
 def init_app(app: Flask) -> None:
     """Add the pages of refusals and of HTTP errors to an application."""
-    for refusal in (BadLink, LinkReplaced, CannotBeAsked, NeverAgain, lifecycle.Refused):
+    for refusal in (BadLink, LinkReplaced, CannotBeAsked, NeverAgain, NothingToTakeBack, lifecycle.Refused):
         app.register_error_handler(refusal, _refused)
     app.register_error_handler(CSRFError, _expired)
     app.register_error_handler(HTTPException, _http)
@@ -142,7 +142,7 @@ def _refused(refusal: Exception) -> ResponseReturnValue:
         REFUSAL_PAGES[kind] for kind in type(refusal).mro() if kind in REFUSAL_PAGES
     )
     # Only a link that was good may be offered again.
-    is_good = isinstance(refusal, lifecycle.Refused | CannotBeAsked | NeverAgain)
+    is_good = isinstance(refusal, lifecycle.Refused | CannotBeAsked | NeverAgain | NothingToTakeBack)
     return render_template("error.html", headline=headline, next_step=next_step, is_good=is_good), status
 
 
