@@ -162,7 +162,7 @@ def test_a_wish_that_is_none_changes_nothing(story: Story, where: str, wish: str
 
 
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data"])
-def test_the_button_of_a_mail_program_means_never_without_a_cookie_or_a_redirect(
+def test_the_button_of_a_mail_program_stops_mail_without_a_cookie_a_redirect_or_an_answer(
     story: Story, kind: str
 ) -> None:
     story.ask()
@@ -172,7 +172,7 @@ def test_the_button_of_a_mail_program_means_never_without_a_cookie_or_a_redirect
     answer = browser.post(button, data={"List-Unsubscribe": "One-Click"}, content_type=kind)
     assert answer.status_code == 200
     assert "Set-Cookie" not in answer.headers
-    assert story.consent(LINDA).state is ConsentState.NO
+    assert story.consent(LINDA).state is ConsentState.ASKED
     with story.db.reading() as session:
         assert is_suppressed(session, LINDA)
 
