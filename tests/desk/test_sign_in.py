@@ -325,7 +325,7 @@ def choose(client: FlaskClient, link: str, choice: str, **fields: str) -> TestRe
 
 def test_where_the_link_was_asked_for_one_press_signs_in_at_once(wary: Story) -> None:
     link = ask_for_link(wary.client, wary, RITA)
-    [*_, form] = forms_of(wary.client.get(link).text, link)
+    [form, _] = forms_of(wary.client.get(link).text, link)
     assert (form.choices, [button.name for button in form.buttons]) == ([], [""])
     assert wary.client.post(link, data=form.pressed(form.buttons[0])).status_code == 303
     assert is_in(wary.client)
@@ -361,6 +361,19 @@ def test_elsewhere_no_single_press_uses_a_link_up(wary: Story, fields: dict[str,
     used_decoy = "confirm" in fields or fields.get("choice") == "accept"
     assert [bool(row.suspect_at) for row in sign_ins(wary)] == [used_decoy]
     assert wary.client.post(link).status_code == 303, "whoever asked for it is never suspect"
+
+
+def test_a_program_that_presses_the_decoy_as_it_stands_is_known_for_one(wary: Story) -> None:
+    wary.app.config["WTF_CSRF_ENABLED"] = True
+    asked = wary.client.get("/desk/sign-in").text
+    [form] = [form for form in forms_of(asked, "/desk/sign-in") if "email" in form.as_it_stands()]
+    wary.client.post("/desk/sign-in", data=form.as_it_stands() | {"email": RITA})
+    wary.sweep()
+    link, other = wary.link(RITA, "/desk/in/"), wary.app.test_client()
+    decoy = [form.as_it_stands() for form in forms_of(other.get(link).text, link) if not form.buttons]
+    for fields in decoy:
+        assert other.post(link, data=fields | {"confirm": "yes"}).status_code == 422
+    assert [bool(row.suspect_at) for row in sign_ins(wary)] == [True]
 
 
 def test_elsewhere_a_suspect_link_takes_the_word_as_well(wary: Story) -> None:

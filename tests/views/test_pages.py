@@ -304,7 +304,7 @@ def test_a_follow_up_is_answered_by_a_choice_and_a_press_alone(story: Story, cho
     story.introduce()
     story.sweep(days=3)
     link = story.link(LINDA, "/f/")
-    page = story.post(link, choice=choice, answer="yes")
+    page = story.post(link, choice=choice)
     assert page.status_code == {"nothing": 200, "maybe": 400}.get(choice, 422)
     assert story.consent(LINDA).in_touch is None
     assert bool(story.consent(LINDA).suspect_at) is (choice == "accept")
