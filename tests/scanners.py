@@ -40,6 +40,9 @@ MAILBOXES = {"one": (LINDA,), "both": (LINDA, NATASHA), "requester's": (RITA,)}
 SETTINGS = {"SECRET_KEY": SECRET, "REDIS_URL": "redis://127.0.0.1:1/0", "INBOUND_DOMAIN": "in.twoyes.test"}
 """What has no default, and the domain without which no mail says that a reply was not understood."""
 
+TRIES = 40
+"""How often chance is given a chance, beside the table."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -309,10 +312,12 @@ class Den:
     def __init__(self, stages: Stages, eyes: Eyes) -> None:
         self._stages, self._eyes = stages, eyes
 
-    def run(self, scanner: Scanner, sees: str, seed: int = 1) -> Iterator[Cell]:
-        """Play every delay and every set of mailboxes."""
+    def run(
+        self, scanner: Scanner, sees: str, seed: int = 1, at: Sequence[str] = tuple(MAILBOXES)
+    ) -> Iterator[Cell]:
+        """Play every delay at these mailboxes."""
         for delay in dict.fromkeys(moment.delay for moment in self._stages.moments):
-            for mailboxes in MAILBOXES:
+            for mailboxes in at:
                 luck = Random(f"{seed} {scanner.name} {sees} {delay} {mailboxes}")
                 cell = Cell(scanner.name, sees, delay, mailboxes, Counter(), 0, 0)
                 yield self._fill(cell, scanner, luck)
@@ -341,6 +346,22 @@ class Den:
         ]
         return changes(before, after), len(suspects)
 
+    def chances(
+        self, scanner: Scanner, seeds: range, stage: str = "asked", delay: str = "60 s"
+    ) -> Counter[str]:
+        """Count how far a scanner comes at both mailboxes that were asked, and what stands in its way."""
+        found: Counter[str] = Counter()
+        moment = next(m for m in self._stages.moments if (m.stage, m.delay) == (stage, delay))
+        links = [link for who in MAILBOXES["both"] for link in moment.links[who]]
+        for seed in seeds:
+            recorded, suspects = self._scan(moment, scanner, links, Random(seed))
+            acts = {f"{act} recorded" for act in recorded if act in ("answered: yes", "answer suspect")}
+            found.update(acts | ({"a mailbox suspect"} if suspects else set()))
+            found["something recorded"] += bool(recorded)
+            found["agreed, and held"] += bool(recorded["both agreed"])
+            found["introduced"] += bool(recorded["both agreed"]) and self._is_introduced()
+        return +found
+
     def _is_introduced(self) -> bool:
         """Whether an introduction comes of it once the hold is over."""
         story = self._stages.story
@@ -362,57 +383,68 @@ def served() -> Iterator[Story]:
 
 
 @contextlib.contextmanager
-def both_dens() -> Iterator[dict[str, Den]]:
+def dens(delays: Sequence[str]) -> Iterator[dict[str, Den]]:
+    """Open a den for each way of seeing; without a Chromium that is reading alone."""
     with contextlib.ExitStack() as stack:
         story = stack.enter_context(served())
-        stages = stack.enter_context(Stages(story))
-        dens = {ALL: Den(stages, Raw(story))}
+        stages = stack.enter_context(Stages(story, delays))
+        found = {ALL: Den(stages, Raw(story))}
         if CHROMIUM:
             playwright = stack.enter_context(sync_playwright())
             chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             stack.callback(chromium.close)
-            page = chromium.new_page(base_url=story.settings.PUBLIC_URL)
-            dens[VISIBLE] = Den(stages, Chromium(page))
-        yield dens
+            found[VISIBLE] = Den(stages, Chromium(chromium.new_page(base_url=story.settings.PUBLIC_URL)))
+        yield found
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How often a scanner that chooses at random came how far, at both mailboxes that were asked."""
+
+    sees: str
+    tries: int
+    found: Counter[str]
 
 
 Job = tuple[int, str]
 """A scanner by its place among them, and what it sees."""
 
 
-def work(jobs: Queue[Job | None], cells: Queue[Cell | RuntimeError | None], seed: int) -> None:
+def work(jobs: Queue[Job | None], results: Queue[Any], delays: Sequence[str], seed: int) -> None:
     """Play one job after the other, until there is none. What went wrong is handed back."""
     try:
-        with both_dens() as dens:
+        with dens(delays) as open_dens:
             while (job := jobs.get()) is not None:
-                for cell in dens[job[1]].run(SCANNERS[job[0]], job[1], seed):
-                    cells.put(cell)
+                scanner, sees = SCANNERS[job[0]], job[1]
+                for cell in open_dens[sees].run(scanner, sees, seed):
+                    results.put(cell)
+                if scanner is SCANNERS[-1]:
+                    found = open_dens[sees].chances(scanner, range(seed, seed + TRIES))
+                    results.put(Chances(sees, TRIES, found))
     except Exception as error:  # noqa: BLE001 (it is raised again where the cells are waited for)
-        cells.put(RuntimeError("".join(traceback.format_exception(error))))
+        results.put(RuntimeError("".join(traceback.format_exception(error))))
     finally:
-        cells.put(None)
+        results.put(None)
 
 
-def play(seed: int, processes: int) -> Iterator[Cell]:
-    """Play the whole table in some processes. Raises RuntimeError where one of them came to grief."""
+def play(jobs_wanted: Sequence[Job], delays: Sequence[str], seed: int, processes: int) -> Iterator[Any]:
+    """Play these jobs in some processes. Raises RuntimeError where one of them came to grief."""
     spawn = multiprocessing.get_context("spawn")
-    jobs, cells = spawn.Queue(), spawn.Queue()
-    kinds = (VISIBLE, ALL) if CHROMIUM else (ALL,)
-    wanted = [(place, sees) for sees in kinds for place in range(len(SCANNERS))]
-    for job in [*wanted, *[None] * processes]:
+    jobs, results = spawn.Queue(), spawn.Queue()
+    for job in [*jobs_wanted, *[None] * processes]:
         jobs.put(job)
-    workers = [spawn.Process(target=work, args=(jobs, cells, seed), daemon=True) for _ in range(processes)]
+    workers = [spawn.Process(target=work, args=(jobs, results, delays, seed)) for _ in range(processes)]
     for worker in workers:
         worker.start()
     at_work = processes
     while at_work:
-        cell = cells.get()
-        if isinstance(cell, RuntimeError):
-            raise cell
-        if cell is None:
-            at_work -= 1
-        else:
-            yield cell
+        match results.get():
+            case None:
+                at_work -= 1
+            case RuntimeError() as error:
+                raise error
+            case result:
+                yield result
     for worker in workers:
         worker.join()
 
@@ -431,51 +463,59 @@ def told(recorded: Counter[str]) -> str:
     return ", ".join(f"{count} × {act}" for act, count in sorted(recorded.items()))
 
 
-def table(cells: list[Cell]) -> str:
+def table(cells: list[Cell], delays: Sequence[str]) -> str:
     """Lay out how much each recorded; a dot is nothing."""
-    head = "".join(f"{name:^{8 * len(DELAYS)}}" for name in MAILBOXES)
-    lines = [
-        " " * 38 + head,
-        f"{'scanner':<28}{'sees':<10}" + "".join(f"{d:>8}" for d in DELAYS) * len(MAILBOXES),
-    ]
-    by_place = {(c.scanner, c.sees, c.mailboxes, c.delay): c for c in cells}
+    head = "".join(f"{name:^{8 * len(delays)}}" for name in MAILBOXES)
+    after = "".join(f"{delay:>8}" for delay in delays) * len(MAILBOXES)
+    lines = [" " * 38 + head, f"{'scanner':<28}{'sees':<10}{after}"]
+    by_place = {(cell.scanner, cell.sees, cell.mailboxes, cell.delay): cell for cell in cells}
     for sees in (ALL, VISIBLE):
         for scanner in SCANNERS:
-            found = [by_place.get((scanner.name, sees, m, d)) for m in MAILBOXES for d in DELAYS]
-            if all(found):
-                counts = "".join(f"{c.recorded.total() or '.':>8}" for c in found if c)
-                lines.append(f"{scanner.name:<28}{sees:<10}{counts}")
+            found = [
+                by_place.get((scanner.name, sees, boxes, delay)) for boxes in MAILBOXES for delay in delays
+            ]
+            counts = "".join(f"{cell.recorded.total() or '.':>8}" for cell in found if cell)
+            lines += [f"{scanner.name:<28}{sees:<10}{counts}"] if counts else []
     return "\n".join(lines)
 
 
 def summary(cells: list[Cell]) -> str:
-    """Tell what those recorded that choose, and what came of it."""
+    """Tell what was recorded, by whom, and what came of it."""
     lines = []
     for scanner in SCANNERS:
         for sees in (ALL, VISIBLE):
             own = [cell for cell in cells if (cell.scanner, cell.sees) == (scanner.name, sees)]
-            if any(cell.recorded for cell in own):
-                total = sum((cell.recorded for cell in own), Counter())
-                introduced = sum(cell.introduced for cell in own)
-                lines += [f"{scanner.name} ({sees}): {told(total)}; introductions: {introduced}"]
+            total = sum((cell.recorded for cell in own), Counter[str]())
+            introduced = sum(cell.introduced for cell in own)
+            lines += [f"{scanner.name} ({sees}): {told(total)}; introductions: {introduced}"] if total else []
     return "\n".join(lines) or "Nothing was recorded."
+
+
+def say(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)  # noqa: T201
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--delays", nargs="+", choices=DELAYS, default=list(DELAYS))
     chosen = parser.parse_args()
-    if not CHROMIUM:
-        print("There is no Chromium here: what sees only what is visible is left out.", file=sys.stderr)  # noqa: T201
+    ways = (VISIBLE, ALL) if CHROMIUM else (ALL,)
+    jobs = [(place, sees) for sees in ways for place in reversed(range(len(SCANNERS)))]
     cells: list[Cell] = []
-    wanted = len(SCANNERS) * (2 if CHROMIUM else 1) * len(DELAYS) * len(MAILBOXES)
-    for cell in play(chosen.seed, chosen.processes):
-        cells.append(cell)
-        print(f"\r{len(cells)} of {wanted}: {cell.scanner:<28}", end="", file=sys.stderr, flush=True)  # noqa: T201
+    chances: list[Chances] = []
+    wanted = len(jobs) * len(chosen.delays) * len(MAILBOXES)
+    for result in play(jobs, chosen.delays, chosen.seed, chosen.processes):
+        (cells if isinstance(result, Cell) else chances).append(result)
+        print(f"\r{len(cells)} of {wanted} cells", end="", file=sys.stderr, flush=True)  # noqa: T201
+    say("", table(cells, chosen.delays), "", summary(cells))
+    for chance in chances:
+        say(f"Of {chance.tries} that choose at random at both ({chance.sees}): {told(chance.found)}")
+    if not CHROMIUM:
+        say("There is no Chromium here: scanners that see what is visible were left out.")
     wrong = [line for cell in cells for line in complaints(cell)]
-    print(file=sys.stderr)  # noqa: T201
-    print(table(cells), "", summary(cells), *(["", *wrong] if wrong else []), sep="\n")  # noqa: T201
+    say(*(["", "Must not have been recorded:", *wrong] if wrong else []))
     return 1 if wrong else 0
 
 

@@ -51,7 +51,7 @@ class Lease(NamedTuple):
 class Submission(NamedTuple):
     """A mail as it goes to the relay: its envelope sender, which names it in a bounce, and its bytes.
 
-    ``words`` stay on record; None of an introduction, whose bytes are.
+    ``words`` are what stays on record of it, if anything does.
     """
 
     sender: str

@@ -28,20 +28,19 @@ from .render import Rendering, facts, language_of, name_of, spans, to_operator, 
 from .signing import sign
 from .tokens import Tokens
 
-
-class Composed(NamedTuple):
-    """A mail of which both come from one rendering: its bytes, and what stays on record of its words."""
-
-    message: bytes
-    words: SentWords
-
-
 UNSUBSCRIBABLE = (MailKind.ASK, MailKind.REMINDER, MailKind.FOLLOW_UP)
 """Kinds that somebody gets who did not ask for anything; the rest answers what the person did."""
 ABOUT_ANSWER = (About.CASE, About.ANSWER)
 """What a mail that asks is about; one about an unclear reply may be about the handoff or the end as well."""
 ON_BEHALF = (MailKind.ASK, MailKind.REMINDER, MailKind.INTRODUCTION)
 """Kinds that speak for the requester, whose address is verified by then; the rest is TwoYes speaking."""
+
+
+class Composed(NamedTuple):
+    """A mail: its bytes, and what stays on record of the words of that very rendering."""
+
+    message: bytes
+    words: SentWords | None
 
 
 def compose(mail: OutboxMail, settings: Settings, now: datetime) -> Composed:
@@ -86,12 +85,14 @@ def _sign_in_message(mail: OutboxMail, sign_in: SignIn, settings: Settings, now:
         text=written.text,
         html=written.html,
     )
-    return Composed(sign(message.as_bytes(), now, settings), SentWords(written.subject))
+    return Composed(sign(message.as_bytes(), now, settings), None)
 
 
-def _words(mail: OutboxMail, written: Rendering, settings: Settings) -> SentWords:
-    """Give what stays on record: of a mail that asks a party for an answer, all that it said."""
-    if mail.kind not in ASKING_MAILS or mail.to is Role.REQUESTER or mail.about not in ABOUT_ANSWER:
+def _words(mail: OutboxMail, written: Rendering, settings: Settings) -> SentWords | None:
+    """Give what stays on record: of a mail to a party its subject, and of one that asks all that it said."""
+    if mail.to is Role.REQUESTER:
+        return None
+    if mail.kind not in ASKING_MAILS or mail.about not in ABOUT_ANSWER:
         return SentWords(written.subject)
     return SentWords(written.subject, _masked(written.text, settings), _masked(written.html, settings))
 

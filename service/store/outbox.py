@@ -46,7 +46,7 @@ WAITING = (*SENDABLE, MailState.UNKNOWN)
 
 
 class SentWords(NamedTuple):
-    """What stays on record of what a mail said: of an ask all of it, of another mail its subject."""
+    """What stays on record of a mail to a party: of an ask all of it, of any other its subject."""
 
     sent_subject: str
     sent_text: str | None = None

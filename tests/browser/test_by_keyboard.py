@@ -51,11 +51,11 @@ STOP = """() => {
 
 def test_tab_leads_through_the_answer_page_in_the_order_in_which_it_is_read(page: Page, asked: Story) -> None:
     page.goto(asked.link(LINDA, "/a/"))
-    stops = []
-    while page.keyboard.press("Tab") or (stop := page.evaluate(STOP)):
-        stops.append(stop)
-    below = stops.index("English")
-    assert stops[2:below] == [
+    stops: list[str] = []
+    while "English" not in stops:
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate(STOP))
+    assert stops[2:-1] == [
         "What Rita Quill wrote about you",
         "looking: yes",
         "See the introduction as it would be sent",

@@ -137,8 +137,8 @@ def test_a_forged_or_an_empty_word_is_no_browser(story: Story) -> None:
 
 def test_the_word_is_kept_through_a_sign_in_and_dropped_by_signing_out(story: Story) -> None:
     story.verify()
-    sign_in_for_tests(story.client, story, RITA)
     story.request(b_email="nora@interiors.test")
+    sign_in_for_tests(story.client, story, RITA)
     assert 'name="choice"' not in story.client.get(story.link(RITA, "/r/")).text
     story.client.post("/desk/sign-out")
     assert 'name="choice"' in story.client.get(story.link(RITA, "/r/")).text

@@ -16,7 +16,7 @@ import re
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,8 +38,10 @@ from .story import LINDA, NATASHA, RITA, Story
 
 DELAYS = {"0 s": 0, "15 s": 15, "60 s": 60, "10 min": 600, "1 day": 86_400}
 """Seconds from the mail to whoever opens it."""
-LINKLESS = {MailKind.INTRODUCTION, MailKind.NOT_COME_ABOUT, MailKind.DECLINED, MailKind.UNDELIVERED}
-"""The kinds of mail that hold no link."""
+LINKLESS = {MailKind.INTRODUCTION, MailKind.NOT_COME_ABOUT, MailKind.DECLINED, MailKind.UNDELIVERED} | {
+    MailKind.STOPPED
+}
+"""The kinds of mail that hold no link, or one to a page behind the sign-in alone."""
 SIGNS = {("events", "mailbox suspect"), ("consents", "suspect_at"), ("introductions", "suspect_at")} | {
     ("sign_ins", "suspect_at")
 }
@@ -123,6 +125,15 @@ def contradicted(story: Story) -> None:
     story.sweep()
 
 
+def reported(story: Story) -> None:
+    """Both reported the request as abuse, which they can take back where they did it."""
+    asked(story)
+    story.clock.advance(seconds=30)
+    for who in (LINDA, NATASHA):
+        assert story.choose(story.link(who, "/a/"), "report").status_code == 200
+    story.sweep()
+
+
 def unreachable(story: Story) -> None:
     """Linda's address was refused, and Rita may correct it."""
     story.relay.refuse[LINDA] = "550 5.1.1 no such user"
@@ -165,6 +176,7 @@ STAGES: dict[str, tuple[Callable[[Story], None], set[MailKind]]] = {
     "agreed": (agreed, {MailKind.RECEIPT}),
     "taken back": (taken_back, {MailKind.RECEIPT}),
     "contradicted": (contradicted, {MailKind.RECHECK}),
+    "reported": (reported, {MailKind.ASK}),
     "unreachable": (unreachable, {MailKind.UNDELIVERABLE}),
     "introduced": (introduced, {MailKind.FOLLOW_UP}),
     "summed up": (summed_up, {MailKind.SUMMARY}),
@@ -176,7 +188,7 @@ STAGES: dict[str, tuple[Callable[[Story], None], set[MailKind]]] = {
 class Stages:
     """Every stage at every delay, on the SQLite database of a story."""
 
-    def __init__(self, story: Story, delays: tuple[str, ...] = tuple(DELAYS)) -> None:
+    def __init__(self, story: Story, delays: Sequence[str] = tuple(DELAYS)) -> None:
         self.story, self._delays = story, delays
         self._folder = tempfile.TemporaryDirectory(prefix="twoyes-stages-")
         self._live = Path(str(story.db.engine.url.database))

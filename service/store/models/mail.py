@@ -90,7 +90,10 @@ class OutboxMail(Base):
     sent_subject: Mapped[str | None] = mapped_column(Text)
     sent_text: Mapped[str | None] = mapped_column(Text, deferred=True)
     sent_html: Mapped[str | None] = mapped_column(Text, deferred=True)
-    """What an ask said when it was sent, with links and signed addresses masked: the words on record."""
+    """What an ask said when it was sent, with links and signed addresses masked: the words on record.
+
+    Of any other mail to a party only the subject, which a reply to it repeats.
+    """
     gate_a: Mapped[str | None] = mapped_column(String(1))
     gate_b: Mapped[str | None] = mapped_column(String(1))
 

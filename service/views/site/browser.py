@@ -29,4 +29,4 @@ def known() -> str:
 
 def has_asked_for(row: Introduction | SignIn) -> bool:
     """Tell whether what a row stands for was asked for in this browser."""
-    return bool(row.browser) and hmac.compare_digest(str(row.browser).encode(), known().encode())
+    return row.browser is not None and hmac.compare_digest(row.browser.encode(), known().encode())
