@@ -236,9 +236,10 @@ def mailed(story: Story) -> dict[str, str]:
 
 
 def without_tags(mail: EmailMessage) -> str:
-    """A mail without the random tag by which links to "never again" and the addresses in it name it."""
+    """A mail without what is random in it: six digits, and the tag by which links and addresses name it."""
     parts = (f"{part.items()}\n{'' if part.is_multipart() else part.get_content()}" for part in mail.walk())
-    return re.sub(r"(/never/|\b(?:intro|bounce|stop)\+)[\w.~-]+", r"\1", "\n".join(parts))
+    without_code = re.sub(r"\b\d{3} \d{3}\b", "", "\n".join(parts))
+    return re.sub(r"(/never/|\b(?:intro|bounce|stop)\+)[\w.~-]+", r"\1", without_code)
 
 
 def play(story: Story, case: Case, request: dict[str, str]) -> dict[float, dict[str, str]]:
