@@ -26,6 +26,8 @@ TRUNCATED = "\0"
 DMARC = re.compile(r"(?i)(?<![\w.=@-])dmarc(?![\w.-])")
 DMARC_PASSED = re.compile(DMARC.pattern + r"(\s*/\s*\d+)?\s*=\s*(pass|none|temperror|permerror)(?![\w-])")
 """Only "fail" is a failure; whatever is neither that nor one of these is taken for one."""
+GROUP_OR_ROUTE = re.compile(r"[:;]|<\s*@")
+"""In an address outside of quoted strings and comments (RFC 5322, 3.4 and 4.4)."""
 STRANGE_CODECS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 
 
@@ -38,18 +40,22 @@ class _Forgiving(Compat32):
         return name, kept + TRUNCATED if len(value) > MAX_FIELD else kept
 
 
+def parse_header(raw: bytes) -> Message:
+    """Return a message's header alone: whatever is nested in its body costs nothing."""
+    return BytesHeaderParser(policy=_Forgiving()).parsebytes(raw[:MAX_HEADER])
+
+
 def parse(raw: bytes) -> Message:
     """Return the message; of one that would cost too much, the header only."""
-    policy = _Forgiving()
     begins = raw[:MAX_HEADER]
     # A part, or a block of a delivery report, begins after one of these.
     parts = sum(map(raw.count, (b"\n\n", b"\n\r\n", b"\n--")))
     work = raw.count(b"\n") * (1 + raw.lower().count(b"boundary")) + parts * WORK_OF_A_PART
     if work > MAX_WORK or (len(begins) < len(raw) and not re.search(rb"\n\r?\n", begins)):
-        message: Message = BytesHeaderParser(policy=policy).parsebytes(begins)
+        message = parse_header(raw)
         message.defects.append(MessageDefect("only its beginning was read"))
         return message
-    return message_from_bytes(raw, policy=policy)
+    return message_from_bytes(raw, policy=_Forgiving())
 
 
 def fields(message: Message, name: str) -> list[str]:
@@ -85,12 +91,20 @@ def addresses(values: list[str]) -> list[str]:
 
 
 def sender(message: Message) -> str:
-    """Return the bare address of the one mailbox in the one From field (RFC 5322 3.6.2), or ""."""
+    """Return the bare address of the one mailbox in the one From field (RFC 5322 3.6.2), or "".
+
+    A group and a route are refused: programs differ over whose address they name, a check of DMARC as well.
+    """
     values = fields(message, "From")
-    if len(values) != 1 or TRUNCATED in values[0]:
+    if len(values) != 1 or TRUNCATED in values[0] or GROUP_OR_ROUTE.search(_unquoted(values[0])):
         return ""
     found = addresses(values)
     return found[0] if len(found) == 1 else ""
+
+
+def _unquoted(value: str) -> str:
+    """Leave out the quoted strings and the comments of a field, in which every character may stand."""
+    return re.sub(r'"(?:[^"\\]|\\.)*"|\([^()]*\)', "", value)
 
 
 def message_ids(message: Message, name: str) -> tuple[str, ...]:
