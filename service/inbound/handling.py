@@ -73,6 +73,7 @@ def _read(context: Context, inbound: InboundMail, mail: OutboxMail | None) -> Re
         inbound.raw or b"",
         str(settings.INBOUND_DOMAIN),
         settings.AUTHSERV_ID,
+        dmarc_required=settings.DMARC_REQUIRED,
         null_sender=inbound.sender == NULL_SENDER,
         own_subject=own_subject,
     )

@@ -170,6 +170,11 @@ class Settings(BaseModel):
         "The name under which our own mail server writes Authentication-Results (RFC 8601). A reply that it "
         "marked as failing DMARC is no answer.",
     )
+    DMARC_REQUIRED: bool = setting(
+        default=True,
+        meaning="With AUTHSERV_ID, a reply on which that server wrote nothing about DMARC is no answer. "
+        "Turn this off for a server that writes nothing on a pass.",
+    )
 
     DKIM_DOMAIN: Domain | None = setting(None, "The domain that signs; by default the one mails come from.")
     DKIM_SELECTOR: str = setting("twoyes", "The selector of the RSA key: SELECTOR._domainkey.DOMAIN.")

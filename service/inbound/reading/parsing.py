@@ -26,6 +26,8 @@ TRUNCATED = "\0"
 DMARC = re.compile(r"(?i)(?<![\w.=@-])dmarc(?![\w.-])")
 DMARC_PASSED = re.compile(DMARC.pattern + r"(\s*/\s*\d+)?\s*=\s*(pass|none|temperror|permerror)(?![\w-])")
 """Only "fail" is a failure; whatever is neither that nor one of these is taken for one."""
+DMARC_RESULT = re.compile(r"(?i);\s*dmarc(\s*/\s*\d+)?\s*=\s*[a-z]+\s*(?=[;\s]|$)")
+"""A result where a field of our server can have one: at the beginning of a clause."""
 GROUP_OR_ROUTE = re.compile(r"[:;]|<\s*@")
 """In an address outside of quoted strings and comments (RFC 5322, 3.4 and 4.4)."""
 STRANGE_CODECS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
@@ -104,7 +106,7 @@ def sender(message: Message) -> str:
 
 def _unquoted(value: str) -> str:
     """Leave out the quoted strings and the comments of a field, in which every character may stand."""
-    return re.sub(r'"(?:[^"\\]|\\.)*"|\([^()]*\)', "", value)
+    return re.sub(r'"(?:[^"\\]|\\.)*"|\([^()]*\)', " ", value)
 
 
 def message_ids(message: Message, name: str) -> tuple[str, ...]:
@@ -112,21 +114,30 @@ def message_ids(message: Message, name: str) -> tuple[str, ...]:
     return tuple(found for value in fields(message, name) for found in re.findall(r"<[^<>\s]+>", value))
 
 
-def dmarc_failed(message: Message, authserv_id: str | None) -> bool:
+def dmarc_failed(message: Message, authserv_id: str | None, *, required: bool) -> bool:
     """Tell whether a field of our own mail server says so (RFC 8601 2.2), or may be saying so.
 
-    The field is searched and not parsed: a stranger chooses what its comments and quoted strings hold, and
-    must not be able to hide a failure, or the name of our server, in one.
+    Where a result is ``required``, a mail without one has failed as well. The field is searched and not
+    parsed: a stranger chooses what its comments and quoted strings hold, and must not be able to hide a
+    failure, or the name of our server, in one.
     """
     if authserv_id is None:
         return False
     ours = re.compile(rf"(?<![\w.-]){re.escape(authserv_id)}(?![\w.-])", re.IGNORECASE)
-    values = (value.replace("\\", "") for value in fields(message, "Authentication-Results"))
-    return any(TRUNCATED in value or _may_have_failed(value) for value in values if ours.search(value))
+    values = [value for value in fields(message, "Authentication-Results") if ours.search(value)]
+    if any(TRUNCATED in value or _may_have_failed(value.replace("\\", "")) for value in values):
+        return True
+    return required and not any(ours.match(value) and _holds_result(value) for value in values)
 
 
 def _may_have_failed(results: str) -> bool:
     return len(DMARC.findall(results)) > len(DMARC_PASSED.findall(results))
+
+
+def _holds_result(results: str) -> bool:
+    """Tell whether a result stands outside of every quoted string and comment; in doubt none does."""
+    plain = _unquoted(results)
+    return not re.search(r'["()\\]', plain) and DMARC_RESULT.search(plain) is not None
 
 
 def text_of(part: Message) -> str:
