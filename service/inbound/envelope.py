@@ -13,6 +13,7 @@ from service.settings.table import Settings
 from service.store.models import canonical
 
 from .reading.parsing import parse_header
+from .reading.parsing import sender as from_line
 
 NULL_SENDER = "<>"
 """The sender on record where the envelope names none (RFC 5321 4.5.5); "" is one that nobody told us."""
@@ -27,6 +28,14 @@ def purpose(recipient: str, settings: Settings) -> Purpose | None:
         return addresses.read(recipient, settings).purpose
     except (NotOwnAddress, BadLink):
         return None
+
+
+def tag(recipient: str, settings: Settings) -> str:
+    """Return the tag of the mail that an address of ours names, or "" where it names none."""
+    try:
+        return addresses.read(recipient, settings).tag
+    except (NotOwnAddress, BadLink):
+        return ""
 
 
 def is_ours(recipient: str, settings: Settings) -> bool:
@@ -48,6 +57,11 @@ def recipients(raw: bytes, settings: Settings) -> list[str]:
 def sender(raw: bytes) -> str:
     """Return the envelope sender that the last mail server wrote down, or "" where none did."""
     return next(iter(_addresses(parse_header(raw), ("Return-Path",))), "")
+
+
+def author(raw: bytes) -> str:
+    """Return the address in the From line, or "" where there is not exactly one."""
+    return from_line(parse_header(raw))
 
 
 def bare(written: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Float, String, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Float, String, create_engine, event, func, make_url, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -88,6 +88,15 @@ class Database:
     def dispose(self) -> None:
         """Forget connections that a parent process opened; a forked child must not share them."""
         self.engine.dispose(close=False)
+
+
+def one_at_a_time(session: Session, number: int) -> None:
+    """Have one transaction at a time go on from here, until it ends; ``number`` names what they wait for.
+
+    What one of them counts is then what the next one finds. SQLite has one writer anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def nudge(session: Session, task: str, id: int) -> None:

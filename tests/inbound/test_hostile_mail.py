@@ -288,6 +288,9 @@ def test_a_mail_that_is_nested_deeper_than_python_counts_is_kept_and_acknowledge
     (row,) = inbox(story.db)
     assert row.processed_at == story.clock()
     assert story.consent(LINDA).state is ConsentState.ASKED
+    if depth > 1000:
+        assert (row.outcome, row.raw) == (Effect.UNREADABLE, nested(depth))
+        assert story.kinds(LINDA) == ["ask", "unclear"]
 
 
 @pytest.mark.parametrize(

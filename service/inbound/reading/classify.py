@@ -29,6 +29,8 @@ class Category(StrEnum):
     """A feedback report (RFC 5965)."""
     AUTO_REPLY = "auto-reply"
     """Written by a program (RFC 3834), such as a holiday notice. It never gets an answer."""
+    UNREADABLE = "unreadable"
+    """Nothing that the parser can read, or made so that it cannot."""
     REPLY = "reply"
     """Written by a person, as far as one can see."""
 
@@ -86,7 +88,7 @@ def classify(
         found = _classify(message, raw, domain, common, own_subject)
     except Exception:  # noqa: BLE001
         # The standard library's parser raises on some rubbish; nothing that it cannot read is an answer.
-        found = Reading(Category.REPLY)
+        found = Reading(Category.UNREADABLE)
     if null_sender and found.category is Category.REPLY:
         return replace(found, category=Category.AUTO_REPLY, intent=Intent.UNCLEAR, first_line="")
     return found
