@@ -34,7 +34,10 @@ def upgrade() -> None:
 
 def _index_what_arrived() -> None:
     op.create_index("ix_inbound_sender_received_at", "inbound", ["sender", "received_at"])
-    op.create_index("ix_inbound_outbox_id", "inbound", ["outbox_id"])
+    named = sa.text("outbox_id IS NOT NULL")
+    op.create_index(
+        "ix_inbound_outbox_id", "inbound", ["outbox_id"], sqlite_where=named, postgresql_where=named
+    )
     op.drop_index("ix_inbound_kept", "inbound")
     kept = sa.text("raw IS NOT NULL")
     columns = ["received_at", "outbox_id", "size"]
