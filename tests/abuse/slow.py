@@ -41,7 +41,7 @@ def seconds_of_a_page(port: int) -> float | None:
     started = time.monotonic()
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE)
     try:
-        connection.request("GET", "/quiz")
+        connection.request("GET", "/lead-or-referral")
         response = connection.getresponse()
         response.read()
         assert response.status == http.HTTPStatus.OK, response.status
