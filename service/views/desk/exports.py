@@ -15,6 +15,7 @@ from service.desk.figures import Entry, Figures, Ledger, Period
 
 Cells = dict[str, object]
 ROWS_IN_A_CHUNK = 500
+to_json = json.JSONEncoder(separators=(",", ":")).encode
 HEADER = ("introduction", "date", "first_person", "second_person", "outcome", "reason")
 FORMULA = re.compile(r"(^|[;|\t] *)(?=[-=+@\t\r＝＋－＠])")
 """Where a spreadsheet takes a cell for a formula (OWASP, CSV injection).
@@ -32,11 +33,11 @@ def csv_chunks(entries: Iterable[Entry], *, with_requester: bool) -> Iterator[st
 
 def json_chunks(ledger: Ledger, figures: Figures, entries: Iterable[Entry], of: str) -> Iterator[str]:
     """Yield everything that the page shows, and all entries; ``of`` names whose these are."""
-    yield json.dumps(_head(ledger, figures, of)).removesuffix("}") + ', "entries": ['
+    yield to_json(_head(ledger, figures, of)).removesuffix("}") + ',"entries":['
     separator = ""
     for some in _batches(_cells(entry, with_requester=of != "you") for entry in entries):
-        yield separator + ", ".join(map(json.dumps, some))
-        separator = ", "
+        yield separator + ",".join(map(to_json, some))
+        separator = ","
     yield "]}\n"
 
 
