@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -202,12 +203,14 @@ def page(session: Session, ledger: Ledger, before: int | None = None) -> Page:
     return Page(shown[:PER_PAGE], shown[PER_PAGE - 1].introduction if more else None)
 
 
-def entries(session: Session, ledger: Ledger) -> Iterator[Entry]:
-    """Yield all entries, the newest first. However many there are, few are in memory at a time."""
+@contextmanager
+def entries(session: Session, ledger: Ledger) -> Iterator[Iterator[Entry]]:
+    """Ask for all entries, the newest first. However many there are, few are in memory at a time."""
     rows = _rows(ledger).subquery()
     found = select(rows).order_by(rows.c.ended_at.desc(), rows.c.id.desc())
-    for row in session.execute(found, execution_options={"yield_per": FETCHED_AT_ONCE}):
-        yield _entry(row, ledger)
+    # PostgreSQL keeps a cursor open for them, also where nobody reads them to their end.
+    with session.execute(found, execution_options={"yield_per": FETCHED_AT_ONCE}) as result:
+        yield (_entry(row, ledger) for row in result)
 
 
 def _rows(ledger: Ledger) -> Select[*tuple[Any, ...]]:

@@ -39,6 +39,7 @@ PAGES = [
     (RITA, "/desk?q=nobody"),
     (RITA, "/desk?q=person+99999"),
     (RITA, "/desk?q=Österreich"),
+    (RITA, "/desk?q=a+e+i+o+u+n+r+s+t+p"),
     (RITA, "/desk/ledger"),
     (RITA, "/desk/ledger?period=all"),
     (OLGA, "/desk/ledger?of=everyone&period=all"),

@@ -38,7 +38,8 @@ def told(
     ledger = Ledger(ZoneInfo(zone), span or DateRange(), requester)
     with story.db.reading() as session:
         counted = figures(session, ledger, today)
-        return Told(**vars(counted), entries=list(entries(session, ledger)))
+        with entries(session, ledger) as found:
+            return Told(**vars(counted), entries=list(found))
 
 
 def whole_season(story: Story) -> None:

@@ -153,6 +153,20 @@ def test_an_export_that_nobody_reads_to_its_end_gives_its_connection_back(long: 
     assert long.db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("end", ["csv", "json"])
+def test_an_export_that_cannot_begin_is_an_error_and_not_half_a_file(
+    long: Story, rita: Any, end: str
+) -> None:
+    with long.db.transaction() as session:
+        session.execute(text("ALTER TABLE ledger RENAME TO lost"))
+    long.app.config["PROPAGATE_EXCEPTIONS"] = False
+    try:
+        assert rita.get(f"/desk/ledger.{end}").status_code >= 500
+    finally:
+        with long.db.transaction() as session:
+            session.execute(text("ALTER TABLE lost RENAME TO ledger"))
+
+
 def test_the_desk_of_many_cases_is_paged_and_searched_by_the_database(long: Story, rita: Any) -> None:
     seen: list[int] = []
     last = -(-CASES // 7)

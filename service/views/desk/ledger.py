@@ -86,7 +86,8 @@ def as_csv() -> ResponseReturnValue:
     ledger, with_requester = _ledger(query), query.everyone
 
     def write(session: Session) -> Iterator[str]:
-        return csv_chunks(entries(session, ledger), with_requester=with_requester)
+        with entries(session, ledger) as rows:
+            yield from csv_chunks(rows, with_requester=with_requester)
 
     return _download(write, "text/csv", "ledger.csv")
 
@@ -100,7 +101,8 @@ def as_json() -> ResponseReturnValue:
     ledger, today, of = _ledger(query), _today(), EVERYONE if query.everyone else "you"
 
     def write(session: Session) -> Iterator[str]:
-        return json_chunks(ledger, figures(session, ledger, today), entries(session, ledger), of)
+        with entries(session, ledger) as rows:
+            yield from json_chunks(ledger, figures(session, ledger, today), rows, of)
 
     return _download(write, "application/json", "ledger.json")
 
