@@ -216,8 +216,7 @@ def entries(session: Session, ledger: Ledger) -> Iterator[Iterator[Entry]]:
 def _rows(ledger: Ledger) -> Select[*tuple[Any, ...]]:
     """Select what is shown and counted, one row for each entry."""
     first, second = aliased(Consent), aliased(Consent)
-    ended_at = _ended_at()
-    rows = (
+    return (
         select(
             Introduction.id,
             Introduction.requester_name,
@@ -225,7 +224,7 @@ def _rows(ledger: Ledger) -> Select[*tuple[Any, ...]]:
             second.name.label("second"),
             LedgerEntry.outcome,
             LedgerEntry.reason,
-            ended_at.label("ended_at"),
+            _ended_at().label("ended_at"),
             Introduction.verified_at,
             Introduction.left_at,
             Introduction.introduced_at,
@@ -237,15 +236,18 @@ def _rows(ledger: Ledger) -> Select[*tuple[Any, ...]]:
         .join(LedgerEntry, LedgerEntry.introduction_id == Introduction.id)
         .join(first, and_(first.introduction_id == Introduction.id, first.side == Role.A))
         .join(second, and_(second.introduction_id == Introduction.id, second.side == Role.B))
-        .where(LedgerEntry.superseded_at.is_(None))
+        .where(*_chosen(ledger))
     )
+
+
+def _chosen(ledger: Ledger) -> Iterator[ColumnElement[bool]]:
+    yield LedgerEntry.superseded_at.is_(None)
     if ledger.requester is not None:
-        rows = rows.where(Introduction.requester_address == ledger.requester)
+        yield Introduction.requester_address == ledger.requester
     if ledger.dates.first:
-        rows = rows.where(ended_at >= _midnight(ledger.dates.first, ledger.zone))
+        yield _ended_at() >= _midnight(ledger.dates.first, ledger.zone)
     if ledger.dates.last:
-        rows = rows.where(ended_at < _midnight(ledger.dates.last + timedelta(days=1), ledger.zone))
-    return rows
+        yield _ended_at() < _midnight(ledger.dates.last + timedelta(days=1), ledger.zone)
 
 
 def _ended_at() -> ColumnElement[datetime]:
