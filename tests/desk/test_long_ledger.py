@@ -75,10 +75,10 @@ def long(story: Story, monkeypatch: pytest.MonkeyPatch) -> Story:
     """Sixty cases that have ended, four of them at one moment, on pages of seven."""
     fill(story.settings.DATABASE_URL, CASES)
     with story.db.transaction() as session:
-        # As 23 is at 01:55 and 18 at 01:30, this changes nobody else's place.
-        moment = "recorded_at = '2025-01-08 01:40:00.000000'"
-        session.execute(text(f"UPDATE ledger SET {moment} WHERE introduction_id BETWEEN 19 AND 22"))
-        session.execute(text("UPDATE introductions SET closes_at = NULL WHERE id BETWEEN 19 AND 22"))
+        # Between 21 and 16, so that nobody else's place changes; a page ends among these four.
+        moment = "recorded_at = '2025-01-08 01:30:00.000000'"
+        session.execute(text(f"UPDATE ledger SET {moment} WHERE introduction_id BETWEEN 17 AND 20"))
+        session.execute(text("UPDATE introductions SET closes_at = NULL WHERE id BETWEEN 17 AND 20"))
     for module in (figures, overview):
         monkeypatch.setattr(module, "PER_PAGE", 7)
     for module in (figures, records):
@@ -107,7 +107,7 @@ def test_the_ledger_comes_page_by_page_each_entry_once_and_in_order(rita: Any) -
     data = rita.get("/desk/ledger.json?period=all").get_json()
     assert seen == [entry["introduction"] for entry in data["entries"]]
     assert sorted(seen) == list(range(1, CASES + 1))
-    assert seen[-23:-17] == [23, 22, 21, 20, 19, 18], "those of one moment stand by their number"
+    assert seen[39:45] == [21, 20, 19, 18, 17, 16], "those of one moment stand by their number"
     assert pages == -(-CASES // 7)
 
 
