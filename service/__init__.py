@@ -50,8 +50,10 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flas
         PERMANENT_SESSION_LIFETIME=timedelta(days=30),
         # Else every page would set the cookie anew, those of the two parties too.
         SESSION_REFRESH_EACH_REQUEST=False,
-        SESSION_COOKIE_SECURE=settings.PUBLIC_URL.startswith("https:"),
+        **_session_cookie(settings),
     )
+    # Werkzeug would redirect /a//x to the site that the Host header names, with the token.
+    app.url_map.merge_slashes = False
     app.extensions["nudger"] = nudger = Nudger(settings)
     app.extensions["db"] = Database(settings.DATABASE_URL, nudger)
     app.add_url_rule("/healthz", view_func=healthz)
@@ -59,6 +61,13 @@ def create_app(settings: Settings | None = None, clock: Clock = utc_now) -> Flas
     _add_pages_of_trial(app, settings)
     _trust_proxies(app, settings.TRUSTED_PROXIES)
     return app
+
+
+def _session_cookie(settings: Settings) -> dict[str, Any]:
+    """Bind the cookie to this very host where the pages are https (RFC 6265bis, section 4.1.3.2)."""
+    name = {"SESSION_COOKIE_NAME": "__Host-session", "SESSION_COOKIE_PATH": "/"}
+    is_https = settings.PUBLIC_URL.startswith("https:")
+    return {"SESSION_COOKIE_SECURE": is_https} | (name if is_https else {})
 
 
 def _load() -> Settings:

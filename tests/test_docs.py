@@ -22,7 +22,7 @@ DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/**
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 TYPED = ("console", "diff", "shell")
 """Tags of the blocks that a reader types: commands with what they print, a change to make, and commands."""
-SHOWN = ("", "ini", "text")
+SHOWN = ("", "ini", "nginx", "text")
 """Tags of the blocks that show a file or a drawing."""
 COMMAND = re.compile(
     r"^\s*(\$ |([./~]\S*/)?(apt-get|curl|exec|git|make|openssl|pip|pytest|python3?|sudo|twoyes) )",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from typing import Any
 
 import click
 
@@ -17,7 +17,7 @@ from service.settings.clock import utc_now
 from service.store.models.columns import MAX_ID
 
 from .environment import open_database
-from .output import print_table
+from .output import print_json, print_table
 
 ROW_ID = click.IntRange(1, MAX_ID)
 MARK_COLUMNS = {
@@ -36,23 +36,22 @@ def ledger(*, as_json: bool, history: bool) -> None:
     """Print the ledger: what became of every introduction, referral or lead."""
     with open_database().reading() as session:
         entries = records.ledger(session, history=history)
-    if as_json:
-        click.echo(json.dumps(entries, indent=2))
-    else:
-        print_table(
-            ("introduction", "outcome", "reason", *MARK_COLUMNS.values(), "recorded"),
-            [
-                (
-                    str(entry["introduction"]),
-                    entry["outcome"],
-                    entry["reason"] or "",
-                    *("yes" if entry["marks"][mark] else "-" for mark in MARK_COLUMNS),
-                    entry["recorded_at"][:16].replace("T", " "),
-                )
-                for entry in entries
-            ],
-            "The ledger is empty: no introduction has ended yet.",
-        )
+        if as_json:
+            print_json(entries)
+        else:
+            head = ("introduction", "outcome", "reason", *MARK_COLUMNS.values(), "recorded")
+            nothing = "The ledger is empty: no introduction has ended yet."
+            print_table(head, map(_ledger_row, entries), nothing)
+
+
+def _ledger_row(entry: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        str(entry["introduction"]),
+        entry["outcome"],
+        entry["reason"] or "",
+        *("yes" if entry["marks"][mark] else "-" for mark in MARK_COLUMNS),
+        entry["recorded_at"][:16].replace("T", " "),
+    )
 
 
 @click.group(invoke_without_command=True)
@@ -95,7 +94,7 @@ def received(context: click.Context, *, as_json: bool, limit: int) -> None:
     with open_database().reading() as session:
         rows = records.inbound_mails(session, limit)
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        print_json(rows)
     else:
         columns = ("id", "received_at", "way", "for", "outcome", "attempts")
         for row in rows:

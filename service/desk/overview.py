@@ -23,7 +23,7 @@ from service.store.db import InSmallLetters
 from service.store.models import Consent, Introduction, MailState, OutboxMail, canonical
 from service.store.models.columns import MAX_ID
 
-PER_PAGE = 20
+PER_PAGE, PAGES_AROUND = 20, 2
 DISCLOSED_STATES = (MailState.SENT, MailState.FAILED, MailState.UNKNOWN)
 """The states of a mail that has come to its end, and was not stopped before."""
 
@@ -94,6 +94,12 @@ class Page:
     number: int
     last: int
     total: int
+
+    @property
+    def near(self) -> list[int]:
+        """Return the pages that are one step away: the first and the last, and some around this one."""
+        around = range(self.number - PAGES_AROUND, self.number + PAGES_AROUND + 1)
+        return sorted({1, self.last} | {number for number in around if 1 <= number <= self.last})
 
 
 @dataclass(frozen=True)
@@ -207,15 +213,31 @@ def page(
         _matches_filter(status_filter),
         _matches_search(search),
     )
-    total = session.scalar(select(func.count()).select_from(Introduction).where(wanted)) or 0
-    last = max(1, -(-total // PER_PAGE))
+    ids, total = _ids(session, wanted, min(max(1, number), MAX_ID // PER_PAGE))
+    last = _last(total)
     number = min(max(1, number), last)
-    rows = select(Introduction).where(wanted).order_by(Introduction.id.desc())
-    rows = rows.limit(PER_PAGE).offset((number - 1) * PER_PAGE)
+    rows = select(Introduction).where(Introduction.id.in_(ids)).order_by(Introduction.id.desc())
     found = list(session.scalars(rows))
     disclosed = {mail.introduction_id for mail in disclosed_noes(session, *found)}
     items = [ListItem(row, status(row), next_step(row, settings, now), row.id in disclosed) for row in found]
     return Page(items, number, last, total)
+
+
+def _ids(session: Session, wanted: ColumnElement[bool], number: int) -> tuple[list[int], int]:
+    """Return which introductions are on a page, or on the last one, and how many there are on all.
+
+    A search looks at every case of the requester, so one look answers both.
+    """
+    found = select(Introduction.id, func.count().over()).where(wanted).order_by(Introduction.id.desc())
+    rows = session.execute(found.limit(PER_PAGE).offset((number - 1) * PER_PAGE)).all()
+    if rows or number == 1:
+        return [id for id, _ in rows], rows[0][1] if rows else 0
+    total = session.scalar(select(func.count()).select_from(Introduction).where(wanted)) or 0
+    return _ids(session, wanted, _last(total))
+
+
+def _last(total: int) -> int:
+    return max(1, -(-total // PER_PAGE))
 
 
 def disclosed_noes(session: Session, *introductions: Introduction) -> list[OutboxMail]:

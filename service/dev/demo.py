@@ -246,7 +246,7 @@ def _await_health(process: subprocess.Popen[bytes], environ: dict[str, str], log
 def _ledger_is_complete(environ: dict[str, str]) -> bool:
     db = Database(environ["DATABASE_URL"])
     with db.reading() as session:
-        complete = len(records.ledger(session)) == 4
+        complete = len(list(records.ledger(session))) == 4
     db.engine.dispose()
     return complete
 

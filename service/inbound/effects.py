@@ -27,5 +27,7 @@ class Effect(StrEnum):
     AUTO_REPLY = "auto-reply"
     OWN = "own mail"
     FOR_THE_OPERATOR = "for the operator"
+    UNREADABLE = "unreadable"
+    """Our parser could not read it. It is kept as it came; the person got one mail with the link."""
     NO_EFFECT = "no effect"
     """A bounce or a complaint without a signature of ours, or to an address that takes none like it."""

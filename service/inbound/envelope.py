@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
 from collections.abc import Iterable
 from email.message import Message
 from email.utils import getaddresses
@@ -14,13 +12,14 @@ from service.mail.tokens import BadLink
 from service.settings.table import Settings
 from service.store.models import canonical
 
+from .reading.parsing import parse_header
+from .reading.parsing import sender as from_line
+
 NULL_SENDER = "<>"
 """The sender on record where the envelope names none (RFC 5321 4.5.5); "" is one that nobody told us."""
 DELIVERED = ("Delivered-To", "X-Original-To", "X-Envelope-To")
 """What mail servers write when they hand a mail over; no standard names it."""
 ADDRESSED = ("To", "Cc")
-HEADER_SIZE = 256 * 1024
-"""Bytes of a mail in which these headers are looked for."""
 
 
 def purpose(recipient: str, settings: Settings) -> Purpose | None:
@@ -31,6 +30,14 @@ def purpose(recipient: str, settings: Settings) -> Purpose | None:
         return None
 
 
+def tag(recipient: str, settings: Settings) -> str:
+    """Return the tag of the mail that an address of ours names, or "" where it names none."""
+    try:
+        return addresses.read(recipient, settings).tag
+    except (NotOwnAddress, BadLink):
+        return ""
+
+
 def is_ours(recipient: str, settings: Settings) -> bool:
     """Tell whether mail to this bare address is taken in."""
     return purpose(recipient, settings) is not None
@@ -38,7 +45,7 @@ def is_ours(recipient: str, settings: Settings) -> bool:
 
 def recipients(raw: bytes, settings: Settings) -> list[str]:
     """Return the addresses of ours that this mail was delivered to, or else is addressed to."""
-    message = _head(raw)
+    message = parse_header(raw)
     for names in (DELIVERED, ADDRESSED):
         # One address may stand there in any number of spellings.
         ours = [canonical(address) for address in _addresses(message, names) if is_ours(address, settings)]
@@ -49,7 +56,12 @@ def recipients(raw: bytes, settings: Settings) -> list[str]:
 
 def sender(raw: bytes) -> str:
     """Return the envelope sender that the last mail server wrote down, or "" where none did."""
-    return next(iter(_addresses(_head(raw), ("Return-Path",))), "")
+    return next(iter(_addresses(parse_header(raw), ("Return-Path",))), "")
+
+
+def author(raw: bytes) -> str:
+    """Return the address in the From line, or "" where there is not exactly one."""
+    return from_line(parse_header(raw))
 
 
 def bare(written: Iterable[str]) -> list[str]:
@@ -64,10 +76,6 @@ def _parsed(value: str) -> list[str]:
     except Exception:  # noqa: BLE001
         # The standard library's parser has more than one way to fail over a strange address.
         return []
-
-
-def _head(raw: bytes) -> Message:
-    return email.message_from_bytes(raw[:HEADER_SIZE], policy=email.policy.compat32)
 
 
 def _addresses(message: Message, names: tuple[str, ...]) -> list[str]:

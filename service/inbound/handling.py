@@ -53,7 +53,7 @@ def handle(context: Context, inbound: InboundMail) -> None:
         # It was ours when the mail was taken in: the key that signed it has been given up since.
         inbound.outcome, inbound.detail = Effect.NO_EFFECT, _evidence(_read(context, inbound, None))
         return
-    mail = _mail_of(context.session, ours.tag)
+    mail = mail_of(context.session, ours.tag)
     reading = _read(context, inbound, mail if ours.purpose is Purpose.INTRO else None)
     incoming = IncomingMail(context, inbound, reading, ours.purpose, ours.version, mail)
     # Nothing is written here before: to name a mail of ours locks its row, and the introduction comes first.
@@ -68,12 +68,14 @@ def _read(context: Context, inbound: InboundMail, mail: OutboxMail | None) -> Re
         inbound.raw or b"",
         str(settings.INBOUND_DOMAIN),
         settings.AUTHSERV_ID,
+        dmarc_required=settings.DMARC_REQUIRED,
         null_sender=inbound.sender == NULL_SENDER,
         own_subject=(mail.sent_subject if mail else None) or "",
     )
 
 
-def _mail_of(session: Session, tag: str) -> OutboxMail | None:
+def mail_of(session: Session, tag: str) -> OutboxMail | None:
+    """Return the mail of ours that has a tag, or None; it is not locked."""
     return session.scalars(select(OutboxMail).where(OutboxMail.tag == tag)).first() if tag else None
 
 
@@ -99,6 +101,10 @@ def _effect(incoming: IncomingMail) -> Effect:
         return _suppress(incoming, mail)
     if purpose is Purpose.INTRO and mail and category is Category.REPLY:
         return _reply(incoming, mail)
+    if category is Category.UNREADABLE:
+        if purpose is Purpose.INTRO and mail:
+            _send_link(incoming, mail)
+        return Effect.UNREADABLE
     nothing_follows = {Category.OWN: Effect.OWN, Category.AUTO_REPLY: Effect.AUTO_REPLY}
     return nothing_follows.get(
         category, Effect.FOR_THE_OPERATOR if purpose is Purpose.PLAIN else Effect.NO_EFFECT
@@ -136,7 +142,7 @@ def _complained_of(incoming: IncomingMail) -> list[OutboxMail]:
     for address in incoming.reading.our_addresses:
         try:
             tag = addresses.read(address, incoming.context.settings).tag
-            found.append(_mail_of(incoming.context.session, tag))
+            found.append(mail_of(incoming.context.session, tag))
         except (NotOwnAddress, BadLink):
             continue
     if not any(found):

@@ -31,7 +31,8 @@ from service.settings.clock import Clock
 from service.settings.table import Settings
 from service.store.db import Database
 
-from .envelope import NULL_SENDER, is_ours
+from .envelope import NULL_SENDER, purpose
+from .room import max_size
 from .store import Delivery, Receipt, Way, receive
 
 MAX_SESSIONS, MAX_SESSIONS_OF_ONE_PEER = 50, 25
@@ -58,6 +59,7 @@ REPLIES = {
     Receipt.STORED: TAKEN,
     Receipt.DUPLICATE: TAKEN,
     Receipt.TOO_MANY: "451 4.7.1 Too many mails for this address, please try again later",
+    Receipt.TOO_MUCH: "452 4.2.2 There is no room for this mail now, please try again later",
     Receipt.TOO_LARGE: "552 5.3.4 This mail is too large",
     Receipt.UNKNOWN_RECIPIENT: "550 5.1.1 There is no such address here",
 }
@@ -100,17 +102,20 @@ class Handler:
     async def handle_MAIL(
         self, _server: SMTP, _session: Session, _envelope: Envelope, _address: str, options: list[str]
     ) -> Any:
-        sizes = (option[5:] for option in options if option.startswith("SIZE="))
-        if any(int(size) > self.settings.INBOUND_MAX_SIZE for size in sizes if size.isdecimal()):
-            return REPLIES[Receipt.TOO_LARGE]
-        return MISSING
+        size = _announced(options)
+        return REPLIES[Receipt.TOO_LARGE] if size and size > self.settings.INBOUND_MAX_SIZE else MISSING
 
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> Any:
         if len(envelope.rcpt_tos) >= MAX_RECIPIENTS:
             return "452 4.5.3 Too many recipients, please send the rest again"
-        return MISSING if is_ours(address, self.settings) else REPLIES[Receipt.UNKNOWN_RECIPIENT]
+        of = purpose(address, self.settings)
+        if of is None:
+            return REPLIES[Receipt.UNKNOWN_RECIPIENT]
+        # Not every address takes as much as the largest; whoever said how much it is need not send it.
+        too_large = _announced(envelope.mail_options) > max_size(of, self.settings)
+        return REPLIES[Receipt.TOO_LARGE] if too_large else MISSING
 
     async def store(self, raw: bytes, sender: str, recipients: Sequence[str]) -> list[str]:
         """Store a mail; a reply for each recipient, given when it is stored for that one."""
@@ -125,6 +130,12 @@ class Handler:
         except Exception:
             log.exception("a mail could not be stored")
         return TRY_LATER
+
+
+def _announced(options: Sequence[str]) -> int:
+    """Return how large the client says that its mail is (RFC 1870), or 0."""
+    sizes = (option[5:] for option in options if option.upper().startswith("SIZE="))
+    return max((int(size) for size in sizes if size.isdecimal()), default=0)
 
 
 class StrictReader:

@@ -16,19 +16,19 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import and_, func, or_, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.mail.addresses import Purpose
 from service.settings.clock import Clock
 from service.settings.table import Settings
 from service.store.context import Context
-from service.store.db import Database, nudge
+from service.store.db import Database, nudge, one_at_a_time
 from service.store.models import InboundMail, canonical
 from service.store.models.columns import MAX_MESSAGE_ID_LENGTH, MAX_PATH_LENGTH
 
-from . import envelope, handling
+from . import envelope, handling, room
 
+ADVISORY_LOCK = 0x496E626F756E64
+"""The number of PostgreSQL's advisory lock for the limits of what arrives: "Inbound" in ASCII."""
 TASK = "tasks.inbound.process"
 FAILED = "failed"
 """The outcome of a mail that could not be processed: something is broken on our side."""
@@ -37,8 +37,6 @@ FIRST_PAUSE = timedelta(seconds=30)
 """Before a mail is tried again; it doubles each time, so the last attempt comes after some four hours."""
 BATCH = 100
 """How many mails one sweep takes up; the next one takes the rest."""
-MAX_UNSIGNED = 256 * 1024
-"""Bytes of a mail to an address without a token: anybody may write there, and all of it is stored."""
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +56,8 @@ class Receipt(StrEnum):
     """This very mail was stored before, for the same address."""
     TOO_MANY = "too many"
     """This address has had INBOUND_PER_HOUR mails within the last hour. Temporary."""
+    TOO_MUCH = "too much"
+    """One of the limits in bytes is used up (`inbound.room`). Temporary."""
     TOO_LARGE = "too large"
     UNKNOWN_RECIPIENT = "unknown recipient"
     """Not an address of ours, or one with a signature that is not ours."""
@@ -72,7 +72,10 @@ class Delivery:
 
     raw: bytes
     sender: str
-    """The bare address; `envelope.NULL_SENDER` is the null sender, and "" one that nobody told us."""
+    """The bare address; `envelope.NULL_SENDER` is the null sender, and "" one that nobody told us.
+
+    On record, the From line takes the place of the latter.
+    """
     recipient: str
     way: Way
 
@@ -85,12 +88,11 @@ def receive(db: Database, settings: Settings, delivery: Delivery, now: datetime)
     purpose = envelope.purpose(delivery.recipient, settings)
     if purpose is None:
         return Receipt.UNKNOWN_RECIPIENT
-    limit = settings.INBOUND_MAX_SIZE
-    if len(delivery.raw) > (min(limit, MAX_UNSIGNED) if purpose is Purpose.PLAIN else limit):
+    if len(delivery.raw) > room.max_size(purpose, settings):
         return Receipt.TOO_LARGE
     mail = InboundMail(
         message_id=message_id(delivery.raw),
-        sender=_printable(delivery.sender)[:MAX_PATH_LENGTH],
+        sender=_printable(delivery.sender or envelope.author(delivery.raw)).lower()[:MAX_PATH_LENGTH],
         recipient=canonical(delivery.recipient),
         way=delivery.way,
         raw=delivery.raw,
@@ -108,11 +110,13 @@ def receive_all(db: Database, settings: Settings, deliveries: Iterable[Delivery]
     as `receive` does.
     """
     receipts = {receive(db, settings, delivery, now) for delivery in deliveries}
-    order = (Receipt.TOO_MANY, Receipt.STORED, Receipt.DUPLICATE, Receipt.TOO_LARGE)
+    order = (Receipt.TOO_MANY, Receipt.TOO_MUCH, Receipt.STORED, Receipt.DUPLICATE, Receipt.TOO_LARGE)
     return next((receipt for receipt in order if receipt in receipts), Receipt.UNKNOWN_RECIPIENT)
 
 
 def _store(session: Session, settings: Settings, mail: InboundMail) -> Receipt:
+    # Who counts waits for whoever counted before, or all of a crowd would find the last of the room.
+    one_at_a_time(session, ADVISORY_LOCK)
     if _is_known(session, mail):
         return Receipt.DUPLICATE
     lately = select(func.count()).where(
@@ -121,12 +125,14 @@ def _store(session: Session, settings: Settings, mail: InboundMail) -> Receipt:
     )
     if (session.scalar(lately) or 0) >= settings.INBOUND_PER_HOUR:
         return Receipt.TOO_MANY
-    try:
-        with session.begin_nested():
-            session.add(mail)
-    except IntegrityError:
-        # Somebody else stored it between our look and now; the unique constraint saw it.
-        return Receipt.DUPLICATE
+    about = handling.mail_of(session, envelope.tag(mail.recipient, settings))
+    if not room.can_fit(settings, mail, about):
+        return Receipt.TOO_LARGE
+    if not room.has_room(session, settings, mail, about):
+        return Receipt.TOO_MUCH
+    mail.outbox_id = about.id if about else None
+    session.add(mail)
+    session.flush()
     nudge(session, TASK, mail.id)
     return Receipt.STORED
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.lifecycle import State
 from service.store.context import Context
+from service.store.db import one_at_a_time
 from service.store.models import Consent, Introduction, canonical
 from service.store.suppressions import is_suppressed
 
@@ -30,11 +31,9 @@ class CannotBeAsked(Exception):
 def lock(session: Session) -> None:
     """Have one transaction at a time ask or change the quotas; taken before any introduction is locked.
 
-    Two verifications, or a verification and a "never again", would otherwise not see each other. SQLite
-    has one writer anyway.
+    Two verifications, or a verification and a "never again", would otherwise not see each other.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+    one_at_a_time(session, ADVISORY_LOCK)
 
 
 def check_requests(context: Context, email: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -28,6 +29,8 @@ from service.store.models import (
     Suppression,
 )
 
+FETCHED_AT_ONCE = 500
+"""How many entries of the ledger are in memory at a time."""
 MAX_MAILS_EXAMINED = 1000
 """How many of the mails that failed the kernel is asked about, to tell which can be sent again."""
 IN_DELIVERY = (MailState.LEASED, MailState.HANDOVER)
@@ -88,12 +91,15 @@ class Suppressions(NamedTuple):
     newest: list[Suppression]
 
 
-def ledger(session: Session, *, history: bool = False) -> list[dict[str, Any]]:
-    """Return the current ledger entries by introduction, or with ``history`` the superseded ones too."""
+def ledger(session: Session, *, history: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield the current ledger entries by introduction, or with ``history`` the superseded ones too.
+
+    However many there are, few are in memory at a time.
+    """
     entries = select(LedgerEntry).order_by(LedgerEntry.introduction_id, LedgerEntry.id)
     if not history:
         entries = entries.where(LedgerEntry.superseded_at.is_(None))
-    return [_as_dict(entry) for entry in session.scalars(entries)]
+    return map(_as_dict, session.scalars(entries, execution_options={"yield_per": FETCHED_AT_ONCE}))
 
 
 def queue(session: Session) -> Queue:

@@ -158,7 +158,35 @@ class Settings(BaseModel):
         "The largest mail that is taken in, in bytes; a larger one is refused.",
         ge=64 * 1024,
     )
+    INBOUND_REPLY_SIZE: int = setting(
+        1024 * 1024,
+        "The largest reply, in bytes: a yes needs no more, and what it encloses is not read.",
+        ge=64 * 1024,
+    )
     INBOUND_PER_HOUR: int = setting(60, "How many mails one of our addresses takes in an hour.", ge=1)
+    INBOUND_BYTES_PER_SENDER: int = setting(
+        5 * 1024 * 1024,
+        "How many bytes one sender may send in 24 hours; what somebody sends to an address that was mailed "
+        "to themselves counts for their case alone.",
+        ge=64 * 1024,
+    )
+    INBOUND_BYTES_PER_CASE: int = setting(
+        30 * 1024 * 1024,
+        "How many bytes of mail are kept for one introduction, a third of them for each of the three people.",
+        ge=256 * 1024,
+    )
+    INBOUND_BYTES_PER_HOUR: int = setting(
+        128 * 1024 * 1024,
+        "How many bytes are taken in in an hour, over all addresses; a quarter of them at addresses without "
+        "a token, which are open to everybody.",
+        ge=1024 * 1024,
+    )
+    INBOUND_BYTES: int = setting(
+        2 * 1024 * 1024 * 1024,
+        "How many bytes of incoming mail are kept in all, divided in the same way; INBOUND_KEEP makes room "
+        "again.",
+        ge=1024 * 1024,
+    )
     INBOUND_KEEP: PositiveDuration = setting(
         "30d", "How long an incoming mail is kept; what became of it stays on record.", validate_default=True
     )
@@ -171,6 +199,11 @@ class Settings(BaseModel):
         None,
         "The name under which our own mail server writes Authentication-Results (RFC 8601). A reply that it "
         "marked as failing DMARC is no answer.",
+    )
+    DMARC_REQUIRED: bool = setting(
+        default=True,
+        meaning="With AUTHSERV_ID, a reply on which that server wrote nothing about DMARC is no answer. "
+        "Turn this off for a server that writes nothing on a pass.",
     )
 
     DKIM_DOMAIN: Domain | None = setting(None, "The domain that signs; by default the one mails come from.")

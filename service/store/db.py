@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, String, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Float, String, create_engine, event, func, make_url, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -35,6 +35,26 @@ def _by_the_database(element: InSmallLetters, compiler: SQLCompiler, **more: Any
 def _by_python(element: InSmallLetters, compiler: SQLCompiler, **more: Any) -> str:
     # SQLite's own lower() knows ASCII only; replacing it would change what an index says.
     return f"in_small_letters({compiler.process(element.clauses, **more)})"
+
+
+class SecondsBetween(FunctionElement[float]):
+    """The seconds from the second moment to the first, to sort by; SQLite's are exact to a millisecond."""
+
+    type = Float()
+    inherit_cache = True
+    name = "seconds_between"
+
+
+@compiles(SecondsBetween)
+def _by_subtraction(element: SecondsBetween, compiler: SQLCompiler, **more: Any) -> str:
+    later, earlier = (compiler.process(moment, **more) for moment in element.clauses)
+    return f"EXTRACT(EPOCH FROM {later} - {earlier})"
+
+
+@compiles(SecondsBetween, "sqlite")
+def _by_julian_days(element: SecondsBetween, compiler: SQLCompiler, **more: Any) -> str:
+    later, earlier = (compiler.process(moment, **more) for moment in element.clauses)
+    return f"(julianday({later}) - julianday({earlier})) * 86400.0"
 
 
 Nudges = dict[str, list[int]]
@@ -68,6 +88,15 @@ class Database:
     def dispose(self) -> None:
         """Forget connections that a parent process opened; a forked child must not share them."""
         self.engine.dispose(close=False)
+
+
+def one_at_a_time(session: Session, number: int) -> None:
+    """Have one transaction at a time go on from here, until it ends; ``number`` names what they wait for.
+
+    What one of them counts is then what the next one finds. SQLite has one writer anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def nudge(session: Session, task: str, id: int) -> None:

@@ -23,7 +23,7 @@ pages = Blueprint("inbound", __name__)
 
 SIZE_FACTOR = 4
 """How many times INBOUND_MAX_SIZE a request may be: some say the same mail twice, in base64."""
-STATUS = {Receipt.STORED: 200, Receipt.DUPLICATE: 200, Receipt.TOO_MANY: 429}
+STATUS = {Receipt.STORED: 200, Receipt.DUPLICATE: 200, Receipt.TOO_MANY: 429, Receipt.TOO_MUCH: 429}
 REFUSED = 406
 """For good: Mailgun sends again after every status but 200 and 406."""
 REFUSED_IN_JSON = 403

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from service.delivery.outcomes import LockedMail
-from service.desk.figures import DateRange, Figures, Step, Tally, Unit, figures
+from service.desk.figures import DateRange, Entry, Figures, Ledger, Step, Tally, Unit, entries, figures
 from service.lifecycle import MailKind
 from tests.support import season
 from tests.support.season import PRIVATE
@@ -20,11 +21,25 @@ TODAY = date(2026, 12, 31)
 DAY, HOUR, MINUTE = 86400, 3600, 60
 
 
+@dataclass(frozen=True)
+class Told(Figures):
+    """The figures, and the entries beside them."""
+
+    entries: list[Entry]
+
+
 def told(
-    story: Story, requester: str | None = RITA, span: DateRange | None = None, zone: str = "UTC"
-) -> Figures:
+    story: Story,
+    requester: str | None = RITA,
+    span: DateRange | None = None,
+    zone: str = "UTC",
+    today: date = TODAY,
+) -> Told:
+    ledger = Ledger(ZoneInfo(zone), span or DateRange(), requester)
     with story.db.reading() as session:
-        return figures(session, ZoneInfo(zone), span or DateRange(), requester, TODAY)
+        counted = figures(session, ledger, today)
+        with entries(session, ledger) as found:
+            return Told(**vars(counted), entries=list(found))
 
 
 def whole_season(story: Story) -> None:
@@ -150,7 +165,7 @@ def test_each_requester_sees_their_own_cases_and_the_operator_all(story: Story) 
 # --- What a requester must not learn ------------------------------------------------------------------
 
 
-def secrets_of(shown: Figures) -> Any:
+def secrets_of(shown: Told) -> Any:
     """Everything of the figures but which case it is, and when it was asked."""
     (line,) = shown.entries
     return (shown.tally, shown.periods, shown.funnel, shown.reasons, shown.durations, line.day, line.reason)
@@ -275,9 +290,8 @@ def test_columns_are_as_wide_as_the_span_is_long_and_cover_it_without_gaps(
 
 def test_days_to_come_have_no_columns(story: Story) -> None:
     season.silence(story)
-    with story.db.reading() as session:
-        span = DateRange(date(2026, 3, 1), date(2026, 12, 31))
-        shown = figures(session, ZoneInfo("UTC"), span, RITA, date(2026, 3, 10))
+    span = DateRange(date(2026, 3, 1), date(2026, 12, 31))
+    shown = told(story, span=span, today=date(2026, 3, 10))
     assert shown.periods[-1].last == date(2026, 3, 10)
 
 

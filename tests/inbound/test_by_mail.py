@@ -18,7 +18,8 @@ from service.introductions import by_reply
 from service.lifecycle import ConsentState, MailKind, State
 from service.store.models import OutboxMail, Suppression
 from tests.support.inbound_mail import DOMAIN, Listening, inbox
-from tests.support.story import LINDA, NATASHA, RITA, Story, text_of
+from tests.support.smtp_server import FaultySmtp
+from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story, text_of
 
 AS_IT_IS = SMTP.clone(refold_source="none")
 REPLIED = "Answered by reply with these words:"
@@ -32,6 +33,8 @@ Action: failed
 Status: {status}
 Diagnostic-Code: smtp; 550 {status} This did not work
 """
+PASSED = "mx.twoyes.test; dmarc=pass (p=reject) header.from=salon.test"
+"""What our own mail server writes on a mail whose From line it found to be true."""
 
 
 @pytest.fixture
@@ -65,6 +68,7 @@ class Post:
         to = parseaddr(asked["Reply-To"])[1]
         mail = self._new(sender or who, to, f"Re: {asked['Subject']}")
         mail["In-Reply-To"] = mail["References"] = asked["Message-ID"]
+        mail["Authentication-Results"] = PASSED
         for name, value in headers.items():
             del mail[name.replace("_", "-")]
             mail[name.replace("_", "-")] = value
@@ -240,10 +244,23 @@ def test_a_reply_of_somebody_else_is_never_an_answer(story: Story, post: Post) -
 def test_a_reply_that_our_own_server_marked_as_forged_is_never_an_answer(story: Story, post: Post) -> None:
     story.ask()
     forged = "mx.twoyes.test; dmarc=fail header.from=salon.test"
-    assert post.reply(LINDA, "Yes", Authentication_Results=forged) == Effect.DMARC_FAILED
-    assert said(story, LINDA) == ("asked", None)
-    others = forged.replace("mx.twoyes.test", "mx.evil.test")
-    assert post.reply(LINDA, "Yes", Authentication_Results=others) == Effect.ANSWERED_YES
+    for results in (forged, PASSED.replace("mx.twoyes.test", "mx.evil.test"), "mx.twoyes.test; spf=pass"):
+        assert post.reply(LINDA, "Yes", Authentication_Results=results) == Effect.DMARC_FAILED
+        assert said(story, LINDA) == ("asked", None)
+    assert post.reply(LINDA, "Yes") == Effect.ANSWERED_YES
+
+
+def test_a_server_that_writes_nothing_on_a_pass_is_a_matter_of_one_setting(
+    environ: dict[str, str], clock: HandClock, relay: FaultySmtp
+) -> None:
+    story = Story({**environ, "DMARC_REQUIRED": "false"}, clock, relay)
+    with Listening(story) as listening:
+        post = Post(story, listening)
+        story.ask()
+        assert post.reply(LINDA, "Yes", Authentication_Results="mx.twoyes.test; spf=pass") == "answered yes"
+        failed = PASSED.replace("pass", "fail")
+        assert post.reply(NATASHA, "Yes", Authentication_Results=failed) == Effect.DMARC_FAILED
+    story.db.engine.dispose()
 
 
 @pytest.mark.parametrize("word", ["Yes", "No"])

@@ -259,3 +259,60 @@ def test_a_scanner_reports_nobody(environ: dict[str, str], clock: HandClock, rel
             assert session.scalars(select(Report)).all() == []
     finally:
         story.db.engine.dispose()
+
+
+# --- One parser at every door -------------------------------------------------------------------------
+
+
+def nested(depth: int) -> bytes:
+    """A mail in a mail in a mail: each level costs its reader a call, and its writer 40 bytes."""
+    levels = b"".join(b"Content-Type: message/rfc822\r\n\r\n" for _ in range(depth))
+    return b"From: linda@salon.test\r\nMessage-ID: <nested@salon.test>\r\n" + levels + b"Yes\r\n"
+
+
+@pytest.mark.parametrize("depth", [100, 3000, 30_000])
+def test_a_mail_that_is_nested_deeper_than_python_counts_is_kept_and_acknowledged(
+    story: Story, depth: int
+) -> None:
+    address = asked(story)
+    secret = base64.b64encode(b"any:a-secret-of-the-provider").decode()
+    posted = story.client.post(
+        "/inbound",
+        query_string={"recipient": address},
+        data=nested(depth),
+        headers={"Authorization": f"Basic {secret}", "Content-Type": "message/rfc822"},
+    )
+    assert posted.status_code == 200
+    assert envelope.recipients(nested(depth), story.settings) == []
+    story.sweep()
+    (row,) = inbox(story.db)
+    assert row.processed_at == story.clock()
+    assert story.consent(LINDA).state is ConsentState.ASKED
+    if depth > 1000:
+        assert (row.outcome, row.raw) == (Effect.UNREADABLE, nested(depth))
+        assert story.kinds(LINDA) == ["ask", "unclear"]
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        f"friends:{LINDA};",
+        f"friends: {LINDA}, mallory@evil.test;",
+        f"<@evil.test:{LINDA}>",
+        f"Linda <@evil.test,@b.test:{LINDA}>",
+        f"undisclosed:;, {LINDA}",
+    ],
+)
+def test_a_group_or_a_route_in_from_is_nobodys_answer(story: Story, sender: str) -> None:
+    address = asked(story)
+    bring(story, mail("Yes", sender=sender, To=address), address)
+    story.sweep()
+    assert story.consent(LINDA).state is ConsentState.ASKED
+
+
+@pytest.mark.parametrize("name", ['"Linda: the salon"', "Linda (salon: open)", '"a \\" ; b"', "Linda"])
+def test_a_name_may_hold_what_an_address_may_not(story: Story, name: str) -> None:
+    address = asked(story)
+    bring(story, mail("Yes", sender=f"{name} <{LINDA}>", To=address), address)
+    story.sweep()
+    assert story.consent(LINDA).state is ConsentState.YES

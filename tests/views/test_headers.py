@@ -66,6 +66,7 @@ def test_every_answer_of_every_route_forbids_what_the_pages_do_not_need(played: 
                 answered += 1
                 policy = response.headers["Content-Security-Policy"]
                 assert response.headers["X-Content-Type-Options"] == "nosniff", rule
+                assert "camera=()" in response.headers["Permissions-Policy"], rule
                 assert "default-src 'none'" in policy, rule
                 assert "script-src" not in policy, rule
                 assert "unsafe-eval" not in policy, rule
@@ -115,6 +116,27 @@ def test_a_page_that_is_not_there_is_told_under_the_same_policy(played: Story) -
         assert response.status_code in (404, 405)
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
         assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_only_where_the_pages_are_https_a_browser_is_told_to_stay_there(
+    environ: dict[str, str], clock: HandClock, relay: FaultySmtp
+) -> None:
+    for url, told in (("https://twoyes.test", True), ("http://twoyes.test", False)):
+        headers = Story({**environ, "PUBLIC_URL": url}, clock, relay).client.get("/").headers
+        assert ("Strict-Transport-Security" in headers) is told
+        cookie = headers["Set-Cookie"]
+        assert cookie.startswith("__Host-session=") is told
+        assert ("Secure" in cookie) is told
+        assert "Domain=" not in cookie
+        assert "Path=/" in cookie
+
+
+@pytest.mark.parametrize("path", ["/a//x", "//a/x", "/r//x", "/desk//sign-in", "/never///x"])
+def test_two_slashes_lead_to_nobody_elses_site(played: Story, path: str) -> None:
+    for method in ("GET", "POST"):
+        response = played.client.open(path, method=method, headers={"Host": "evil.test"})
+        assert response.status_code == 404
+        assert "Location" not in response.headers
 
 
 def test_no_template_has_a_script_a_style_or_anything_from_elsewhere() -> None:

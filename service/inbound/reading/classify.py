@@ -29,6 +29,8 @@ class Category(StrEnum):
     """A feedback report (RFC 5965)."""
     AUTO_REPLY = "auto-reply"
     """Written by a program (RFC 3834), such as a holiday notice. It never gets an answer."""
+    UNREADABLE = "unreadable"
+    """Nothing that the parser can read, or made so that it cannot."""
     REPLY = "reply"
     """Written by a person, as far as one can see."""
 
@@ -52,7 +54,7 @@ class Reading:
     diagnostic: str = ""
     """Of a bounce: what the other server said, one printable line of at most 200 characters."""
     dmarc_failed: bool = False
-    """Our own mail server marked it as failing DMARC (RFC 8601)."""
+    """Our own mail server marked it as failing DMARC (RFC 8601), or did not mark it where it should have."""
     our_addresses: tuple[str, ...] = ()
     """Of a complaint: the addresses of our domain in the mail that it is about, in small letters."""
     original_ids: tuple[str, ...] = ()
@@ -68,31 +70,32 @@ def classify(
     domain: str,
     authserv_id: str | None = None,
     *,
+    dmarc_required: bool = True,
     null_sender: bool = False,
     own_subject: str = "",
 ) -> Reading:
     """Read the mail ``raw``, received for a mailbox of ``domain``.
 
     ``authserv_id`` is the name under which our own mail server writes Authentication-Results; those of any
-    other name are not believed. ``null_sender`` tells that its envelope names no sender (RFC 5321 4.5.5), and
+    other name are not believed, and with ``dmarc_required`` each mail must have one of ours that tells of
+    DMARC. ``null_sender`` tells that its envelope names no sender (RFC 5321 4.5.5), and
     ``own_subject`` is the subject of the mail that it may reply to.
     """
     try:
         message = parse(raw)
-        found = _classify(message, raw, domain, authserv_id, own_subject)
+        failed = dmarc_failed(message, authserv_id, required=dmarc_required)
+        common = Reading(Category.REPLY, sender=sender(message), dmarc_failed=failed)
+        found = _classify(message, raw, domain, common, own_subject)
     except Exception:  # noqa: BLE001
         # The standard library's parser raises on some rubbish; nothing that it cannot read is an answer.
-        found = Reading(Category.REPLY)
+        found = Reading(Category.UNREADABLE)
     if null_sender and found.category is Category.REPLY:
         return replace(found, category=Category.AUTO_REPLY, intent=Intent.UNCLEAR, first_line="")
     return found
 
 
-def _classify(
-    message: Message, raw: bytes, domain: str, authserv_id: str | None, own_subject: str
-) -> Reading:
+def _classify(message: Message, raw: bytes, domain: str, common: Reading, own_subject: str) -> Reading:
     """Surest first: a report is written by a program too, and a mail of our own looks like a reply."""
-    common = Reading(Category.REPLY, sender=sender(message), dmarc_failed=dmarc_failed(message, authserv_id))
     if _is_own(message, domain):
         return replace(common, category=Category.OWN)
     if bounce := read_bounce(message, raw, common.sender):

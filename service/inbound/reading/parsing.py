@@ -26,6 +26,10 @@ TRUNCATED = "\0"
 DMARC = re.compile(r"(?i)(?<![\w.=@-])dmarc(?![\w.-])")
 DMARC_PASSED = re.compile(DMARC.pattern + r"(\s*/\s*\d+)?\s*=\s*(pass|none|temperror|permerror)(?![\w-])")
 """Only "fail" is a failure; whatever is neither that nor one of these is taken for one."""
+DMARC_RESULT = re.compile(r"(?i);\s*dmarc(\s*/\s*\d+)?\s*=\s*[a-z]+\s*(?=[;\s]|$)")
+"""A result where a field of our server can have one: at the beginning of a clause."""
+GROUP_OR_ROUTE = re.compile(r"[:;]|<\s*@")
+"""In an address outside of quoted strings and comments (RFC 5322, 3.4 and 4.4)."""
 STRANGE_CODECS = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 
 
@@ -38,18 +42,22 @@ class _Forgiving(Compat32):
         return name, kept + TRUNCATED if len(value) > MAX_FIELD else kept
 
 
+def parse_header(raw: bytes) -> Message:
+    """Return a message's header alone: whatever is nested in its body costs nothing."""
+    return BytesHeaderParser(policy=_Forgiving()).parsebytes(raw[:MAX_HEADER])
+
+
 def parse(raw: bytes) -> Message:
     """Return the message; of one that would cost too much, the header only."""
-    policy = _Forgiving()
     begins = raw[:MAX_HEADER]
     # A part, or a block of a delivery report, begins after one of these.
     parts = sum(map(raw.count, (b"\n\n", b"\n\r\n", b"\n--")))
     work = raw.count(b"\n") * (1 + raw.lower().count(b"boundary")) + parts * WORK_OF_A_PART
     if work > MAX_WORK or (len(begins) < len(raw) and not re.search(rb"\n\r?\n", begins)):
-        message: Message = BytesHeaderParser(policy=policy).parsebytes(begins)
+        message = parse_header(raw)
         message.defects.append(MessageDefect("only its beginning was read"))
         return message
-    return message_from_bytes(raw, policy=policy)
+    return message_from_bytes(raw, policy=_Forgiving())
 
 
 def fields(message: Message, name: str) -> list[str]:
@@ -85,12 +93,20 @@ def addresses(values: list[str]) -> list[str]:
 
 
 def sender(message: Message) -> str:
-    """Return the bare address of the one mailbox in the one From field (RFC 5322 3.6.2), or ""."""
+    """Return the bare address of the one mailbox in the one From field (RFC 5322 3.6.2), or "".
+
+    A group and a route are refused: programs differ over whose address they name, a check of DMARC as well.
+    """
     values = fields(message, "From")
-    if len(values) != 1 or TRUNCATED in values[0]:
+    if len(values) != 1 or TRUNCATED in values[0] or GROUP_OR_ROUTE.search(_unquoted(values[0])):
         return ""
     found = addresses(values)
     return found[0] if len(found) == 1 else ""
+
+
+def _unquoted(value: str) -> str:
+    """Leave out the quoted strings and the comments of a field, in which every character may stand."""
+    return re.sub(r'"(?:[^"\\]|\\.)*"|\([^()]*\)', " ", value)
 
 
 def message_ids(message: Message, name: str) -> tuple[str, ...]:
@@ -98,21 +114,30 @@ def message_ids(message: Message, name: str) -> tuple[str, ...]:
     return tuple(found for value in fields(message, name) for found in re.findall(r"<[^<>\s]+>", value))
 
 
-def dmarc_failed(message: Message, authserv_id: str | None) -> bool:
+def dmarc_failed(message: Message, authserv_id: str | None, *, required: bool) -> bool:
     """Tell whether a field of our own mail server says so (RFC 8601 2.2), or may be saying so.
 
-    The field is searched and not parsed: a stranger chooses what its comments and quoted strings hold, and
-    must not be able to hide a failure, or the name of our server, in one.
+    Where a result is ``required``, a mail without one has failed as well. The field is searched and not
+    parsed: a stranger chooses what its comments and quoted strings hold, and must not be able to hide a
+    failure, or the name of our server, in one.
     """
     if authserv_id is None:
         return False
     ours = re.compile(rf"(?<![\w.-]){re.escape(authserv_id)}(?![\w.-])", re.IGNORECASE)
-    values = (value.replace("\\", "") for value in fields(message, "Authentication-Results"))
-    return any(TRUNCATED in value or _may_have_failed(value) for value in values if ours.search(value))
+    values = [value for value in fields(message, "Authentication-Results") if ours.search(value)]
+    if any(TRUNCATED in value or _may_have_failed(value.replace("\\", "")) for value in values):
+        return True
+    return required and not any(ours.match(value) and _holds_result(value) for value in values)
 
 
 def _may_have_failed(results: str) -> bool:
     return len(DMARC.findall(results)) > len(DMARC_PASSED.findall(results))
+
+
+def _holds_result(results: str) -> bool:
+    """Tell whether a result stands outside of every quoted string and comment; in doubt none does."""
+    plain = _unquoted(results)
+    return not re.search(r'["()\\]', plain) and DMARC_RESULT.search(plain) is not None
 
 
 def text_of(part: Message) -> str:

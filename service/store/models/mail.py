@@ -138,10 +138,21 @@ class InboundMail(Base):
         UniqueConstraint("message_id", "recipient"),
         Index("ix_inbound_processed_at", "processed_at"),
         Index("ix_inbound_recipient_received_at", "recipient", "received_at"),
-        # The mails that are kept, so that forgetting costs what is due and not what is stored.
+        Index("ix_inbound_sender_received_at", "sender", "received_at"),
+        # Partial, or SQLite would count by it what came to no token, with a look at each row.
+        Index(
+            "ix_inbound_outbox_id",
+            "outbox_id",
+            sqlite_where=text("outbox_id IS NOT NULL"),
+            postgresql_where=text("outbox_id IS NOT NULL"),
+        ),
+        # The mails that are kept, so that forgetting costs what is due and not what is stored, and that the
+        # limits in bytes are counted in the index alone: a row is as long as its mail.
         Index(
             "ix_inbound_kept",
             "received_at",
+            "outbox_id",
+            "size",
             sqlite_where=text("raw IS NOT NULL"),
             postgresql_where=text("raw IS NOT NULL"),
         ),

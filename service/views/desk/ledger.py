@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 
-from service.desk.figures import MIN_TIMED_CASES, DateRange, Figures, figures
+from service.desk.figures import MIN_TIMED_CASES, DateRange, Ledger, entries, figures, page
 from service.language.languages import direction, lazy_gettext, spoken
+from service.store.models.columns import MAX_ID
 from service.views.site.auth import current_user, sign_in_required
 from service.views.site.current import database, now, settings
 
 from . import charts
-from .exports import to_csv, to_json
+from .exports import csv_chunks, json_chunks
 from .forms import DatesForm
 
 pages = Blueprint("ledger", __name__)
@@ -36,6 +40,8 @@ class Query:
     form: DatesForm
     period: str
     everyone: bool
+    before: int | None
+    """The introduction whose entry was the last on the page before this one."""
 
     @property
     def is_valid(self) -> bool:
@@ -68,9 +74,7 @@ class Query:
 @sign_in_required
 def show() -> ResponseReturnValue:
     query = _query()
-    if not query.is_valid:
-        return _page(query, None), 422
-    return _page(query, _figures(query))
+    return _page(query) if query.is_valid else (_page(query), 422)
 
 
 @pages.get("/desk/ledger.csv")
@@ -78,9 +82,14 @@ def show() -> ResponseReturnValue:
 def as_csv() -> ResponseReturnValue:
     query = _query()
     if not query.is_valid:
-        return _page(query, None), 422
-    content = to_csv(_figures(query), with_requester=query.everyone)
-    return _download(Response(content, mimetype="text/csv"), "ledger.csv")
+        return _page(query), 422
+    ledger, with_requester = _ledger(query), query.everyone
+
+    def write(session: Session) -> Iterator[str]:
+        with entries(session, ledger) as rows:
+            yield from csv_chunks(rows, with_requester=with_requester)
+
+    return _download(write, "text/csv", "ledger.csv")
 
 
 @pages.get("/desk/ledger.json")
@@ -88,9 +97,14 @@ def as_csv() -> ResponseReturnValue:
 def as_json() -> ResponseReturnValue:
     query = _query()
     if not query.is_valid:
-        return _page(query, None), 422
-    of = EVERYONE if query.everyone else "you"
-    return _download(jsonify(to_json(_figures(query), query.dates(_today()), of)), "ledger.json")
+        return _page(query), 422
+    ledger, today, of = _ledger(query), _today(), EVERYONE if query.everyone else "you"
+
+    def write(session: Session) -> Iterator[str]:
+        with entries(session, ledger) as rows:
+            yield from json_chunks(ledger, figures(session, ledger, today), rows, of)
+
+    return _download(write, "application/json", "ledger.json")
 
 
 def dates_of_period(period: str, today: date) -> DateRange:
@@ -105,7 +119,13 @@ def _query() -> Query:
         form=DatesForm(request.args),
         period=_period(request.args),
         everyone=bool(user and user.is_operator) and request.args.get("of") == EVERYONE,
+        before=_id(request.args.get("before", "")),
     )
+
+
+def _id(text: str) -> int | None:
+    """Return the number of an introduction, or None for what is none."""
+    return int(text) if re.fullmatch(r"[0-9]{1,10}", text) and 0 < int(text) <= MAX_ID else None
 
 
 def _period(args: Mapping[str, str]) -> str:
@@ -116,30 +136,46 @@ def _period(args: Mapping[str, str]) -> str:
     return period if period in PERIODS else "year"
 
 
-def _figures(query: Query) -> Figures:
+def _ledger(query: Query) -> Ledger:
     user = current_user()
     requester = None if query.everyone else user.address if user else ""
-    with database().reading() as session:
-        return figures(session, settings().TIMEZONE, query.dates(_today()), requester, _today())
+    return Ledger(settings().TIMEZONE, query.dates(_today()), requester)
 
 
-def _page(query: Query, figures: Figures | None) -> str:
+def _page(query: Query) -> str:
+    counted, shown = None, None
+    if query.is_valid:
+        with database().reading() as session:
+            counted = figures(session, _ledger(query), _today())
+            shown = page(session, _ledger(query), query.before)
     right_to_left = direction(spoken()) == "rtl"
     return render_template(
         "ledger.html",
         query=query,
-        figures=figures,
+        figures=counted,
+        page=shown,
         periods=PERIODS,
         everyone=EVERYONE,
         min_timed_cases=MIN_TIMED_CASES,
         is_operator=bool((user := current_user()) and user.is_operator),
-        columns=charts.columns(figures, right_to_left=right_to_left) if figures else [],
+        columns=charts.columns(counted, right_to_left=right_to_left) if counted else [],
         bar=charts.bar(right_to_left=right_to_left),
         charts=charts,
     )
 
 
-def _download(response: Response, name: str) -> Response:
+def _download(write: Callable[[Session], Iterator[str]], mimetype: str, name: str) -> Response:
+    """Send what ``write`` reads in a transaction of its own, piece by piece, while it is read."""
+    db = database()
+
+    def pieces() -> Generator[str, None, None]:
+        with db.reading() as session:
+            yield from write(session)
+
+    content = pieces()
+    # What goes wrong before the first piece is an error page still, and not half a file.
+    response = Response(chain([next(content)], content), mimetype=mimetype)
+    response.call_on_close(content.close)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from flask import Response, g, request
 
+from .current import settings
+
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
+
+PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
+"""Nothing of a browser that no page of ours uses (https://www.w3.org/TR/permissions-policy/)."""
+STRICT_TRANSPORT = "max-age=63072000"
+"""Seconds, two years (RFC 6797), for this host alone: others of its domain are not ours to speak for."""
 
 PRIVATE = ("/a/", "/r/", "/f/", "/never/", "/desk/in/", "/mailbox")
 """How the addresses begin that are credentials; every mail of the local mailbox holds such links too."""
@@ -17,6 +24,9 @@ def add_headers(response: Response) -> Response:
     """Add the headers that every page has; a page that needs another policy has set it before."""
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+    if settings().PUBLIC_URL.startswith("https:"):
+        response.headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
     response.headers.setdefault("Referrer-Policy", "no-referrer" if is_private() else "same-origin")
     if is_private() or g.get("personal", False):
         # The address of such a page is a credential, or it is one person's: it must not stay in caches.

@@ -1,4 +1,4 @@
-"""which mailboxes are suspect, whose browser asked, the words that were sent, reports taken back"""
+"""which mailboxes are suspect, whose browser asked, the words that were sent, reports taken back, bytes"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -32,6 +32,7 @@ def upgrade() -> None:
     )
     op.add_column("reports", sa.Column("reporter_hash", sa.String(length=HASH_LENGTH), nullable=True))
     op.add_column("reports", sa.Column("taken_back_at", UtcDateTime(), nullable=True))
+    _index_what_arrived()
 
 
 def _extend_outbox() -> None:
@@ -54,3 +55,15 @@ def _extend_outbox() -> None:
             ),
         )
     op.create_index("ix_outbox_recipient_sent_at", "outbox", [sa.text("lower(recipient)"), "sent_at"])
+
+
+def _index_what_arrived() -> None:
+    op.create_index("ix_inbound_sender_received_at", "inbound", ["sender", "received_at"])
+    named = sa.text("outbox_id IS NOT NULL")
+    op.create_index(
+        "ix_inbound_outbox_id", "inbound", ["outbox_id"], sqlite_where=named, postgresql_where=named
+    )
+    op.drop_index("ix_inbound_kept", "inbound")
+    kept = sa.text("raw IS NOT NULL")
+    columns = ["received_at", "outbox_id", "size"]
+    op.create_index("ix_inbound_kept", "inbound", columns, sqlite_where=kept, postgresql_where=kept)
