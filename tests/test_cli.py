@@ -47,7 +47,7 @@ def test_the_ledger_is_a_json_list_of_what_every_introduction_came_to(
     story.introduce()
     story.sweep(days=3)
     story.sweep(days=21)
-    story.post(story.link(LINDA, "/f/"), answer="yes")
+    story.choose(story.link(LINDA, "/f/"), "yes")
     (entry,) = json.loads(runner.invoke(main, ["ledger", "--json"]).output)
     assert entry["introduction"] == story.introduction().id
     assert (entry["outcome"], entry["reason"]) == ("referral", None)
@@ -246,6 +246,18 @@ def test_a_mail_that_waits_is_as_old_as_healthz_says(story: Story) -> None:
     assert story.client.get("/healthz").json["oldest_inbound_mail"] == 90  # type: ignore[index]
     story.sweep()
     assert story.client.get("/healthz").json["oldest_inbound_mail"] is None  # type: ignore[index]
+
+
+def test_a_requester_whom_reports_stop_is_named(story: Story, runner: CliRunner) -> None:
+    for number in range(3):
+        person = f"b{number}@interiors.test"
+        story.ask(b_email=person)
+        assert "stopped" not in runner.invoke(main, ["reports"]).output
+        with story.writing() as context:
+            introduction = context.session.merge(story.introduction(), load=False)
+            wishes.report(context, introduction, Role.B, person)
+    told = "rita@quill.test is stopped: reported by 3 persons in 3 cases.\n"
+    assert runner.invoke(main, ["reports"]).output.endswith(told)
 
 
 def test_a_report_stands_until_it_is_dismissed(story: Story, runner: CliRunner) -> None:

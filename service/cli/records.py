@@ -10,7 +10,8 @@ import click
 from service.delivery.deliver import NotRetriable, retry_by_hand
 from service.dev import CannotRun
 from service.dev.preview import preview
-from service.introductions import wishes
+from service.introductions.reports import UnknownReport
+from service.introductions.reports import dismiss as dismiss_report
 from service.operating import records
 from service.settings.clock import utc_now
 from service.store.models.columns import MAX_ID
@@ -124,7 +125,7 @@ def show(mail_id: int) -> None:
 @click.group(invoke_without_command=True)
 @click.pass_context
 def reports(context: click.Context) -> None:
-    """List the reports of abuse that nobody has dismissed."""
+    """List the reports of abuse that stand, and the requesters whom they stop."""
     if context.invoked_subcommand:
         return
     with open_database().reading() as session:
@@ -132,7 +133,10 @@ def reports(context: click.Context) -> None:
             (str(row.id), str(row.introduction_id), row.side, row.requester_address, f"{row.reported_at:%F}")
             for row in records.standing_reports(session)
         ]
+        stopped = records.stopped_requesters(session)
     print_table(("report", "introduction", "side", "requester", "reported"), rows, "No open reports.")
+    for address, tally in stopped.items():
+        click.echo(f"{address} is stopped: reported by {tally.persons} persons in {tally.cases} cases.")
 
 
 @reports.command()
@@ -141,8 +145,8 @@ def dismiss(report_id: int) -> None:
     """Dismiss the report REPORT_ID: it was no abuse. The address that it came from stays suppressed."""
     try:
         with open_database().transaction() as session:
-            wishes.dismiss_report(session, report_id, utc_now())
-    except wishes.UnknownReport:
+            dismiss_report(session, report_id, utc_now())
+    except UnknownReport:
         raise CannotRun(f"There is no open report {report_id}.") from None
     click.echo(f"Report {report_id} is dismissed.")
 

@@ -1,7 +1,7 @@
 """Sending what the outbox holds: lease, talk SMTP outside any transaction, fence, dot, result.
 
 A mail that carries a link is rendered here, when it is sent, so that no live token rests in the database
-or the broker; only the introduction was stored ready. Deaths are told apart by where they strike: before
+or the broker; what carries none was stored ready. Deaths are told apart by where they strike: before
 the fence the lease runs out and the mail is tried again without doubt; after it nobody can know.
 """
 
@@ -26,6 +26,7 @@ from service.store import outbox
 from service.store.context import reading, writing
 from service.store.db import Database
 from service.store.models import MailState, OutboxMail
+from service.store.outbox import SentWords
 from service.store.suppressions import is_suppressed
 
 from . import relay
@@ -48,10 +49,14 @@ class Lease(NamedTuple):
 
 
 class Submission(NamedTuple):
-    """A mail as it goes to the relay: its envelope sender, which names it in a bounce, and its bytes."""
+    """A mail as it goes to the relay: its envelope sender, which names it in a bounce, and its bytes.
+
+    ``words`` are what stays on record of it, if anything does.
+    """
 
     sender: str
     message: bytes
+    words: SentWords | None
 
 
 def deliver(db: Database, settings: Settings, clock: Clock, ids: Sequence[int] | None = None) -> None:
@@ -91,9 +96,10 @@ def retry_by_hand(session: Session, mail_id: int, now: datetime) -> None:
     row = session.get(OutboxMail, mail_id)
     if row is None:
         raise NotRetriable(f"There is no mail {mail_id}.")
-    if row.introduction_id is None:
+    if row.sign_in_id is not None:
         raise NotRetriable(f"Mail {mail_id} is a link to sign in: whoever wants one asks for a new one.")
-    decisions.lock(session, row.introduction_id)
+    if row.introduction_id is not None:
+        decisions.lock(session, row.introduction_id)
     session.refresh(row, with_for_update=True)
     if row.state not in (MailState.FAILED, MailState.UNKNOWN):
         raise NotRetriable(f"Mail {mail_id} has neither failed nor is it unknown, so it is left alone.")
@@ -105,7 +111,7 @@ def retry_by_hand(session: Session, mail_id: int, now: datetime) -> None:
 def may_be_retried(row: OutboxMail) -> bool:
     """Tell whether anybody still has a use for a failed or unknown mail."""
     if row.introduction is None:
-        return False
+        return row.kind is MailKind.STOPPED
     # A case goes on as soon as it knows of a failed envelope; it cannot be told otherwise later.
     settled = row.kind is MailKind.INTRODUCTION and row.state is MailState.FAILED
     case = row.introduction.to_case()
@@ -134,8 +140,10 @@ def _send(db: Database, settings: Settings, clock: Clock, smtp: SmtpSession, lea
         return Outcome(Kind.RETRY, f"could not be rendered: {type(error).__name__}")
     if submission is None:
         return Outcome(Kind.UNWANTED, UNWANTED)
-    sender, message = submission
-    return smtp.send(sender, lease.recipient, message, fence=lambda: _fence(db, settings, lease, clock()))
+    sender, message, words = submission
+    return smtp.send(
+        sender, lease.recipient, message, fence=lambda: _fence(db, settings, lease, words, clock())
+    )
 
 
 def _render(db: Database, settings: Settings, lease: Lease, now: datetime) -> Submission | None:
@@ -146,17 +154,17 @@ def _render(db: Database, settings: Settings, lease: Lease, now: datetime) -> Su
             return None
         if not is_wanted(context, row):
             return None
-        message = row.body if row.body is not None else compose(row, settings, now)
-        return Submission(signed(Purpose.BOUNCE, row, settings), message)
+        message, words = (row.body, None) if row.body is not None else compose(row, settings, now)
+        return Submission(signed(Purpose.BOUNCE, row, settings), message, words)
 
 
-def _fence(db: Database, settings: Settings, lease: Lease, now: datetime) -> bool:
+def _fence(db: Database, settings: Settings, lease: Lease, words: SentWords | None, now: datetime) -> bool:
     """Commit the handover if, at this very moment, the mail may still go."""
     with writing(db, settings, now) as context:
         mail = LockedMail.of(context, lease.introduction_id, lease.mail_id)
         if mail is None or not mail.is_wanted():
             return False
-        if not outbox.hand_over(context, mail.row, lease.key):
+        if not outbox.hand_over(context, mail.row, lease.key, words):
             return False
         if mail.introduction:
             decisions.apply(context, mail.introduction, HandedOver(mail.row.to, mail.row.kind))

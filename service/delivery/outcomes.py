@@ -13,11 +13,10 @@ from service.mail.smtp import Kind, Outcome
 from service.store import outbox
 from service.store.context import Context
 from service.store.models import Introduction, MailState, OutboxMail
-from service.store.suppressions import is_suppressed
+from service.store.suppressions import has_opted_out, is_suppressed
 
 from . import relay
 
-SUPPRESSED = "this address is suppressed"
 ENOUGH = "this address had enough mails today"
 UNWANTED = "not wanted any more"
 USELESS = "tried until it had no use"
@@ -88,13 +87,24 @@ class LockedMail:
         if not self.is_wanted():
             outbox.skipped(self.row, UNWANTED)
         elif is_suppressed(self.context.session, self.row.recipient, self.row.on_behalf_of):
-            self.failed(SUPPRESSED)
+            self._suppressed()
         elif due_at := outbox.wait_until(self.context, self.row):
             outbox.wait(self.row, ENOUGH, due_at)
             self._write_event("mail held back", ENOUGH)
         else:
             # Wanted again since it was stopped; queueing it anew found it leased and left it to us.
             outbox.release(self.context.session, self.row.id, str(self.row.lease))
+
+    def _suppressed(self) -> None:
+        """End a mail to a suppressed address. One click says nothing in a case, so no case is told of it.
+
+        But an introduction cannot wait: both agreed, and the other side's copy goes its way.
+        """
+        stays_suppressed = has_opted_out(self.context.session, self.row.recipient, self.row.on_behalf_of)
+        if stays_suppressed or self.row.kind is MailKind.INTRODUCTION:
+            self.failed(outbox.SUPPRESSED)
+        else:
+            outbox.skipped(self.row, outbox.SUPPRESSED)
 
     def unknown(self, reply: str) -> None:
         """Send the mail once more with the same Message-ID, or hold it: nobody can know whether it arrived.
@@ -158,7 +168,12 @@ class LockedMail:
 
 
 def is_wanted(context: Context, row: OutboxMail) -> bool:
-    """Tell whether a mail may still be sent: by its case, or because its link to sign in still works."""
+    """Tell whether a mail may still be sent: by its case, or because its link to sign in still works.
+
+    An operator is told of what has happened, whatever happens next.
+    """
+    if row.kind is MailKind.STOPPED:
+        return True
     if row.sign_in:
         return row.sign_in.is_open(context.settings.SIGN_IN_WITHIN, context.now)
     return lifecycle.still_wanted(row.case.to_case(), row.to_mail())

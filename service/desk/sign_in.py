@@ -61,13 +61,22 @@ def email_on_record(session: Session, settings: Settings, address: str) -> str |
     return found or next(operators, None)
 
 
-def ask_for_link(context: Context, address: str, language: str) -> None:
-    """Queue a mail with a link to sign in, if the address has a desk and had not enough of them lately."""
+def ask_for_link(context: Context, address: str, language: str, browser: str) -> None:
+    """Queue a mail with a link to sign in, if the address has a desk and had not enough of them lately.
+
+    ``browser`` is the random word of the browser that it is asked for in.
+    """
     session, settings, now = context.session, context.settings, context.now
     quotas.lock(session)
     had_enough = any(_links_since(session, address, now - span) >= most for span, most in LINKS_PER_ADDRESS)
     email = email_on_record(session, settings, address)
-    sign_in = SignIn(address=canonical(address), email=email or address, language=language, created_at=now)
+    sign_in = SignIn(
+        address=canonical(address),
+        email=email or address,
+        language=language,
+        created_at=now,
+        browser=browser,
+    )
     session.add(sign_in)
     session.flush()
     its_id = message_id(settings, sign_in, Mail(MailKind.SIGN_IN, Role.REQUESTER))

@@ -11,12 +11,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 from service.introductions.requests import asked_for_reminder
 from service.lifecycle import ConsentState, MailKind, Order, Role
 from service.settings.table import Settings
-from service.store.models import Event, Introduction, OutboxMail
+from service.store.models import Consent, Event, Introduction, OutboxMail
 
 from .overview import Status, disclosed_noes, status
 
@@ -80,6 +80,13 @@ def timeline(
     return sorted(entries, key=lambda entry: entry.at)
 
 
+def agreed(introduction: Introduction) -> list[Consent]:
+    """Return the sides whose yes to an ask may be shown with its words: those of who were introduced."""
+    if introduction.introduced_at is None:
+        return []
+    return [side for side in introduction.consents if side.side is not introduction.requester_is]
+
+
 def history(session: Session, introduction: Introduction) -> list[Event]:
     """Return every event, oldest first: for the operator."""
     events = select(Event).where(Event.introduction_id == introduction.id).order_by(Event.id)
@@ -89,7 +96,7 @@ def history(session: Session, introduction: Introduction) -> list[Event]:
 def mails(session: Session, introduction: Introduction) -> list[OutboxMail]:
     """Return every mail of an introduction, in the order in which they were queued: for the operator."""
     rows = select(OutboxMail).where(OutboxMail.introduction_id == introduction.id).order_by(OutboxMail.id)
-    return list(session.scalars(rows))
+    return list(session.scalars(rows.options(undefer(OutboxMail.sent_text))))
 
 
 NEUTRAL_EVENTS = {

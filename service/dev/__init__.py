@@ -35,8 +35,6 @@ SHORT_DURATIONS = {
     "MAIL_DATA_TIMEOUT": "30s",
     # Somebody who tries things out verifies the same address more often than anybody in earnest.
     "VERIFICATIONS_PER_DAY": "20",
-    # Whoever has just seen the mail arrive answers at once.
-    "SUSPECT_WITHIN": "0s",
 }
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import make_msgid
 from typing import Any
 
+from service.language import wording
 from service.language.languages import speaking
 from service.lifecycle import (
     About,
@@ -98,10 +99,16 @@ def send(name: str, language: str, to: str, settings: Settings, now: datetime) -
 def _links(introduction: Introduction) -> dict[str, Any]:
     return {
         "requester_url": f"{SITE}/r/{TOKEN}",
+        "code": "020618",
         "answer_url": f"{SITE}/a/{TOKEN}",
         "follow_up_url": f"{SITE}/f/{TOKEN}",
         "never_url": f"{SITE}/never/{TOKEN}",
         "sign_in_url": f"{SITE}/desk/in/{TOKEN}",
+        # What an operator is told.
+        "operator_url": f"{SITE}/operator",
+        "address": introduction.requester_email,
+        "persons": 3,
+        "cases": 4,
         "still_open": introduction.state is not State.CLOSED,
     }
 
@@ -187,6 +194,7 @@ def _said(state: ConsentState, *sides: Role) -> Change:
     def change(introduction: Introduction) -> None:
         for side in sides:
             introduction.consent(side).state = state
+            introduction.consent(side).words_shown = str(wording.consent_words(introduction, side))
             introduction.consent(side).tells_requester = True
 
     return change
@@ -286,4 +294,5 @@ SAMPLES: dict[str, Sample] = {
         nothing_by_party=(_by_linda, _CLOSED),
     ),
     **_of(MailKind.SIGN_IN, Role.REQUESTER, plain=()),
+    **_of(MailKind.STOPPED, Role.REQUESTER, plain=()),
 }

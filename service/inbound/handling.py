@@ -20,7 +20,6 @@ from service.introductions.links import LinkReplaced, lock_party
 from service.lifecycle import About, ConsentState, MailKind, Refused, Role
 from service.mail import addresses
 from service.mail.addresses import NotOwnAddress, Purpose
-from service.mail.render import as_it_was
 from service.mail.tokens import BadLink
 from service.store.context import Context
 from service.store.models import InboundMail, OutboxMail, canonical
@@ -65,16 +64,12 @@ def handle(context: Context, inbound: InboundMail) -> None:
 
 def _read(context: Context, inbound: InboundMail, mail: OutboxMail | None) -> Reading:
     settings = context.settings
-    own_subject = ""
-    # Not locked: whoever says stop has the quotas locked first.
-    if mail and mail.introduction and mail.introduction.party_of(mail):
-        own_subject = as_it_was(mail.case, mail.kind, mail.to, settings, mail.about).subject
     return classify(
         inbound.raw or b"",
         str(settings.INBOUND_DOMAIN),
         settings.AUTHSERV_ID,
         null_sender=inbound.sender == NULL_SENDER,
-        own_subject=own_subject,
+        own_subject=(mail.sent_subject if mail else None) or "",
     )
 
 
@@ -230,10 +225,7 @@ def _record_answer(incoming: IncomingMail, mail: OutboxMail, *, yes: bool) -> Ef
         return Effect.IN_TOUCH if yes else Effect.NOT_IN_TOUCH
     if not by_reply.takes_answer(context.session, mail, yes=yes):
         return Effect.LINK_SENT if _send_link(incoming, mail) else Effect.NOT_UNDERSTOOD
-    # The words are those of the case as it stands until the answer is written.
-    lock_party(context.session, mail)
-    words_shown = as_it_was(mail.case, MailKind.ASK, mail.to, context.settings).text
-    by_reply.answer(context, reply, words_shown, yes=yes)
+    by_reply.answer(context, reply, yes=yes)
     return Effect.ANSWERED_YES if yes else Effect.ANSWERED_NO
 
 

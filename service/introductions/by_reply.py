@@ -8,10 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service import lifecycle
+from service.language import wording
+from service.language.languages import speaking
 from service.lifecycle import (
+    ASKING_MAILS,
     REPLY,
     About,
     ConsentState,
@@ -20,17 +24,18 @@ from service.lifecycle import (
     State,
 )
 from service.store.context import Context
-from service.store.models import OutboxMail
+from service.store.models import Consent, MailState, OutboxMail
 from service.store.suppressions import is_suppressed
 
 from . import answers, decisions, links, mails
 from .answers import Details
 from .links import LinkReplaced
 
-ASKING = (MailKind.ASK, MailKind.REMINDER, MailKind.RECHECK, MailKind.UNCLEAR)
-"""The mails whose reply can be a yes: they ask for one."""
-ANSWERABLE = (*ASKING, MailKind.RECEIPT)
+ANSWERABLE = (*ASKING_MAILS, MailKind.RECEIPT)
 """The mails whose reply can be an answer. "Yes, thank you" below a receipt takes its no for granted."""
+TELLING = (MailKind.ASK, MailKind.REMINDER)
+"""The mails that say what a yes shares; the others that ask for one only point to it."""
+NOT_KEPT = "The mail left before its words were kept. When the answer came, the page said:"
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,14 @@ class Reply:
 
 def takes_answer(session: Session, mail: OutboxMail, *, yes: bool) -> bool:
     """Tell whether a reply to ``mail`` can be this answer: a yes to a receipt only says it once more."""
-    if not yes or mail.kind in ASKING:
+    if not yes or mail.kind in ASKING_MAILS:
         return mail.kind in ANSWERABLE
     consent = links.lock_party(session, mail)
     return mail.kind is MailKind.RECEIPT and consent is not None and consent.state is ConsentState.YES
 
 
-def answer(context: Context, reply: Reply, words_shown: str, *, yes: bool) -> None:
-    """Record an answer to the ask, which showed ``words_shown``.
+def answer(context: Context, reply: Reply, *, yes: bool) -> None:
+    """Record an answer with the words of the mail that it was given to, as they were sent.
 
     Raises what `answers.answer` raises, and LinkReplaced for a mail of another kind, or to somebody who is
     no party now.
@@ -71,8 +76,33 @@ def answer(context: Context, reply: Reply, words_shown: str, *, yes: bool) -> No
     command = lifecycle.Answer(consent.side, yes, method=REPLY, evidence=reply.evidence)
     is_said_again = yes and consent.state is ConsentState.YES
     details = Details(consent.phone, consent.line, consent.looking) if is_said_again else Details()
-    words = f"{words_shown}\nAnswered by reply with these words: {reply.said}"
+    read = _words_read(context.session, reply.mail, consent)
+    words = f"{read}\nAnswered by reply with these words: {reply.said}"
     answers.answer(context, consent, command, details, words)
+
+
+def _words_read(session: Session, mail: OutboxMail, consent: Consent) -> str:
+    """Find the words that a reply to ``mail`` answers: its own, below those of an ask if it is none."""
+    if mail.kind in TELLING:
+        return mail.sent_text or _words_of_page(consent)
+    asks = (
+        select(OutboxMail.sent_text)
+        .where(
+            OutboxMail.introduction_id == mail.introduction_id,
+            OutboxMail.recipient == mail.recipient,
+            OutboxMail.kind.in_(TELLING),
+            OutboxMail.sent_text.is_not(None),
+            OutboxMail.state.not_in((MailState.FAILED, MailState.SKIPPED)),
+        )
+        .order_by(OutboxMail.id.desc())
+    )
+    asked = session.scalars(asks.limit(1)).first() or _words_of_page(consent)
+    return "\n".join(filter(None, (asked, mail.sent_text)))
+
+
+def _words_of_page(consent: Consent) -> str:
+    with speaking(consent.language):
+        return f"{NOT_KEPT}\n{wording.consent_words(consent.introduction, consent.side)}"
 
 
 def confirm(context: Context, reply: Reply, *, in_touch: bool) -> None:
@@ -82,6 +112,7 @@ def confirm(context: Context, reply: Reply, *, in_touch: bool) -> None:
         raise LinkReplaced
     command = lifecycle.Confirm(consent.side, in_touch, method=REPLY, evidence=reply.evidence)
     decisions.apply(context, consent.introduction, command)
+    answers.start_mail_again(context, consent)
 
 
 def send_link(context: Context, mail: OutboxMail) -> bool:

@@ -1,4 +1,4 @@
-"""The rows that signed links lead to: to be read by a page, or locked for a verb.
+"""The rows that signed links, or the browser's word, lead to: to be read by a page, or locked for a verb.
 
 A link has been read from its token by then (`service.mail.tokens`). Whether it is still the current one is
 checked here; for a verb under the lock, as both parties may press in the same instant.
@@ -11,6 +11,7 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.lifecycle import State
 from service.mail.tokens import BadLink, Link
 from service.store.models import Consent, Introduction, OutboxMail
 
@@ -33,6 +34,20 @@ def lock_introduction(session: Session, link: Link) -> Introduction:
     if session.get(Introduction, link.id) is None:
         raise BadLink
     return _current(decisions.lock(session, link.id), link)
+
+
+def read_requested(session: Session, browser: str) -> Introduction | None:
+    """Read the request that six digits typed in a browser are for: its newest unverified, or its newest."""
+    is_unverified = Introduction.state == State.UNVERIFIED
+    asked_here = select(Introduction).where(Introduction.browser == browser)
+    newest = asked_here.order_by(is_unverified.desc(), Introduction.id.desc()).limit(1)
+    return session.scalars(newest).first()
+
+
+def lock_requested(session: Session, browser: str) -> Introduction | None:
+    """Lock the request that the six digits typed in a browser are for."""
+    introduction = read_requested(session, browser)
+    return decisions.lock(session, introduction.id) if introduction else None
 
 
 def read_consent(session: Session, link: Link) -> Consent:

@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 
 from service.lifecycle import State
 from service.store.context import Context
-from service.store.models import Consent, Introduction, Report, canonical
+from service.store.models import Consent, Introduction, canonical
 from service.store.suppressions import is_suppressed
+
+from . import reports
 
 ADVISORY_LOCK = 0x54776F596573
 """The number of PostgreSQL's advisory lock for the quotas: "TwoYes" in ASCII."""
 OPEN = (State.ASKING, State.AGREED, State.INTRODUCING)
-REPORTS_BEFORE_NONE = 3
-"""How many standing reports of abuse end a requester's requests; each one before halves them."""
 
 
 class TooManyRequests(Exception):
@@ -41,7 +41,7 @@ def check_requests(context: Context, email: str) -> None:
     """Raise TooManyRequests if the address had its verification mails for the last 24 hours.
 
     How many these are falls with each report of abuse that stands against the address, from the closing
-    moment of its case on; several reports stop the address at once.
+    moment of its case on; reports of three persons in three cases stop the address at once.
     """
     since = context.now - timedelta(hours=24)
     recent = select(func.count()).where(
@@ -53,17 +53,11 @@ def check_requests(context: Context, email: str) -> None:
 
 def requests_per_day(context: Context, email: str) -> int:
     """Tell how many requests are taken from an address in 24 hours."""
-    standing = (
-        select(func.count())
-        .select_from(Report)
-        .join(Introduction)
-        .where(Report.requester_address == canonical(email), Report.dismissed_at.is_(None))
-    )
-    if (context.session.scalar(standing) or 0) >= REPORTS_BEFORE_NONE:
+    if reports.tally(context.session, email).stops:
         return 0
     # A lower limit before the closing moment would tell the requester that one of the two had said no.
-    closed = standing.where(Introduction.closes_at <= context.now)
-    return max(context.settings.VERIFICATIONS_PER_DAY >> (context.session.scalar(closed) or 0), 1)
+    closed = reports.tally(context.session, email, closed_by=context.now)
+    return max(context.settings.VERIFICATIONS_PER_DAY >> closed.weight, 1)
 
 
 def check_can_be_asked(context: Context, introduction: Introduction) -> None:

@@ -15,11 +15,15 @@ from sqlalchemy.orm import Session
 from service import lifecycle
 from service.language.languages import LANGUAGES
 from service.lifecycle import Envelope, MailKind, Order, Role, State
+from service.mail.tokens import Tokens
 from service.settings.timing import timing
 from service.store.context import Context
 from service.store.models import Consent, Event, FirstWriter, Introduction, Need, Sought, canonical
 
 from . import decisions, mails, quotas
+
+CODE_TRIES = 5
+"""How often the six digits of a verification mail may be typed wrongly."""
 
 
 class UnknownLanguage(Exception):
@@ -84,13 +88,15 @@ def draft(request: Request, now: datetime) -> Introduction:
     )
 
 
-def submit(context: Context, request: Request) -> Introduction:
+def submit(context: Context, request: Request, browser: str | None = None) -> Introduction:
     """Record a request and queue its verification mail; nobody else hears of it yet.
 
-    Raises quotas.TooManyRequests.
+    ``browser`` is the random word of the browser that the form was filled in with: only there the six digits
+    of the mail count. Raises quotas.TooManyRequests.
     """
     quotas.check_requests(context, request.requester_email)
     introduction = draft(request, context.now)
+    introduction.browser = browser
     introduction.next_due_at = lifecycle.next_due_at(introduction.to_case(), timing(context.settings))
     context.session.add(introduction)
     context.session.flush()
@@ -113,13 +119,40 @@ def is_newcomer(context: Context, email: str) -> bool:
 def verify(context: Context, introduction: Introduction) -> None:
     """Ask the parties, now that the requester's address is known to be theirs. The quotas are locked too.
 
-    Raises lifecycle.AlreadyVerified, VerificationLapsed or TooSoon, and quotas.CannotBeAsked, without telling
-    which of the two or why; then nothing changes.
+    Raises lifecycle.AlreadyVerified or VerificationLapsed, and quotas.CannotBeAsked, without telling which of
+    the two or why; then nothing changes.
     """
     # The kernel refuses first: a request that lapsed is no way to try out addresses.
     decision = decisions.decide(context, introduction, lifecycle.Verify())
     quotas.check_can_be_asked(context, introduction)
     decisions.write(context, introduction, decision)
+
+
+def verify_by_code(context: Context, introduction: Introduction, code: str) -> bool:
+    """Verify a request by the six digits of its mail. The quotas are locked too.
+
+    False for wrong ones, which are counted, and for any after CODE_TRIES wrong ones. Raises what `verify`
+    raises.
+    """
+    if code_tries_left(introduction) == 0:
+        return False
+    tokens, browser = Tokens(context.settings.secret_keys), introduction.browser
+    if not browser or not tokens.is_code_of(introduction.id, browser, code):
+        introduction.code_attempts += 1
+        return False
+    verify(context, introduction)
+    return True
+
+
+def code_tries_left(introduction: Introduction) -> int:
+    """Tell how often the six digits may still be typed; then only the link verifies."""
+    return max(CODE_TRIES - introduction.code_attempts, 0)
+
+
+def is_verifiable(context: Context, introduction: Introduction) -> bool:
+    """Tell whether a request still waits to be verified."""
+    lapses_at = introduction.created_at + context.settings.VERIFY_WITHIN
+    return introduction.state is State.UNVERIFIED and context.now < lapses_at
 
 
 def withdraw(context: Context, introduction: Introduction) -> None:

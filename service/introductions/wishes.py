@@ -1,14 +1,14 @@
 """The wishes that count as a no: never again, not from this requester, or to report abuse.
 
 Each puts the address on the suppression list, which is kept as salted hashes, and counts as a no in the open
-cases that it is about. No receipt follows, and a later yes of that address is refused. The quotas are locked
-before any introduction, as everywhere.
+cases that it is about. No receipt follows, and a later yes of that address is refused. A report can be taken
+back. One click in a mail program (RFC 8058) stops mail as well, but it is no answer, and an answer lifts it.
+The quotas are locked before any introduction, as everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, select
@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from service import lifecycle
 from service.lifecycle import NEVER, Role
-from service.store import suppressions
+from service.store import outbox, suppressions
 from service.store.context import Context
-from service.store.models import Consent, Introduction, OutboxMail, Report, canonical
+from service.store.models import Consent, Introduction, OutboxMail, canonical
 
-from . import decisions, quotas
+from . import decisions, quotas, reports
 
 
 class Wish(StrEnum):
@@ -43,8 +43,8 @@ OPERATOR = "operator"
 """The actor of an event that an operator brought about."""
 
 
-class UnknownReport(Exception):
-    """There is no report of this number that still stands."""
+class NothingToTakeBack(Exception):
+    """This person has made no report of this introduction, or has taken it back."""
 
 
 def from_page(context: Context, consent: Consent, wish: Wish) -> None:
@@ -55,6 +55,13 @@ def from_page(context: Context, consent: Consent, wish: Wish) -> None:
 def from_mail(context: Context, mail: OutboxMail, wish: Wish) -> None:
     """Grant a wish behind the link of a mail, for whoever that mail went to; locked as above."""
     _grant(context, mail.case, mail.to, mail.recipient, wish)
+
+
+def one_click(context: Context, mail: OutboxMail) -> None:
+    """Stop all mail to whoever a mail went to, until they answer: it is no answer in any case (RFC 8058)."""
+    quotas.lock(context.session)
+    if suppressions.suppress_by_one_click(context, mail.recipient):
+        decisions.write_event(context, mail.case, lifecycle.Event("mail stopped by one click", mail.to))
 
 
 def never_again(context: Context, email: str) -> None:
@@ -79,18 +86,25 @@ def report(context: Context, introduction: Introduction, side: Role, email: str)
     quotas.lock(context.session)
     suppressions.suppress(context, email, introduction.requester_address)
     _say_no(context, Wish.REPORT, email, introduction.requester_address)
-    _write_report(context, introduction, side)
+    reports.write(context, introduction, side, email)
 
 
-def dismiss_report(session: Session, report_id: int, now: datetime) -> None:
-    """Dismiss a report that an operator found to be none; the address stays suppressed.
+def take_back_report(context: Context, introduction: Introduction, reader: Role, email: str) -> None:
+    """Take a report back, with the suppression that came with it; the no stands until they change it.
 
-    Raises UnknownReport.
+    A suppression that is older, or that another report of theirs needs, stays. Raises NothingToTakeBack.
     """
-    report = session.get(Report, report_id, with_for_update=True)
-    if report is None or report.dismissed_at is not None:
-        raise UnknownReport(report_id)
-    report.dismissed_at = now
+    quotas.lock(context.session)
+    report = reports.of_reader(context.session, introduction, reader, email)
+    if report is None:
+        raise NothingToTakeBack
+    reports.take_back(context, report)
+    since = suppressions.suppressed_since(context.session, email, report.requester_address)
+    theirs = [report, *reports.of_person(context.session, email, report.requester_address)]
+    came_with_them = since is not None and since >= min(each.reported_at for each in theirs)
+    if came_with_them and all(each.taken_back_at for each in theirs):
+        suppressions.lift(context.session, email, report.requester_address)
+        outbox.revive_suppressed(context, email)
 
 
 def lift(context: Context, email: str, requester: str) -> None:
@@ -102,6 +116,7 @@ def lift(context: Context, email: str, requester: str) -> None:
     """
     quotas.lock(context.session)
     suppressions.lift(context.session, email, requester)
+    outbox.revive_suppressed(context, email)
     lifted = lifecycle.Event("suppression lifted", OPERATOR)
     for introduction in _lock_cases(context.session, email, requester, Consent.method == NEVER):
         decisions.write_event(context, introduction, lifted)
@@ -123,7 +138,8 @@ def _say_no(context: Context, wish: Wish, email: str, requester: str = "") -> No
         for consent in introduction.consents:
             if consent.address == canonical(email) and introduction.to_case().is_open:
                 consent.method, consent.words_shown = NEVER, WORDS_SHOWN[wish]
-                command = lifecycle.Answer(consent.side, yes=False, method=NEVER)
+                evidence = {"words": WORDS_SHOWN[wish]}
+                command = lifecycle.Answer(consent.side, yes=False, method=NEVER, evidence=evidence)
                 decisions.apply(context, introduction, command)
 
 
@@ -145,17 +161,3 @@ def _lock_cases(
         cases = cases.where(Introduction.requester_address == canonical(requester))
     for introduction_id in session.scalars(cases).all():
         yield decisions.lock(session, introduction_id)
-
-
-def _write_report(context: Context, introduction: Introduction, side: Role) -> None:
-    same = select(Report).where(Report.introduction_id == introduction.id, Report.side == side)
-    if context.session.scalars(same).first() is not None:
-        return
-    report = Report(
-        introduction_id=introduction.id,
-        side=side,
-        requester_address=introduction.requester_address,
-        reported_at=context.now,
-    )
-    context.session.add(report)
-    decisions.write_event(context, introduction, lifecycle.Event("reported", side))

@@ -25,10 +25,11 @@ MOST_WORDS = 10
 LENGTH_OF_A_BRAND = 6
 
 OPENS, CLOSES = "\"'“”„‚«‹(¿¡€$£¥-", "\"'”“»›).,;:!?،؛؟।॥%€$£¥°+-"
-# Inside of a word; 24/7, 50%/day; and within numbers.
-JOINS = r"(?:['&–-]|[%€$£]?/|(?<=9)[.,:](?=9))"
+# What stands inside of a word, as in 24/7 and 50%/day; a number with its unit: 2.5m.
+JOINS = r"(?:['&–-]|[%€$£]?/)"
+PART = r"(?:9+(?:[.,:]9+)+a{0,3}|[a字9]+)"
 ALONE = r"[-–—&+/*:;,!?%€$£«»“”„\"'=،؛؟।॥]{1,3}|\.{3,}"
-TEXT_CHUNK = re.compile(rf"[{re.escape(OPENS)}]*[a字9]+(?:{JOINS}[a字9]+)*[{re.escape(CLOSES)}]*|{ALONE}")
+TEXT_CHUNK = re.compile(rf"[{re.escape(OPENS)}]*{PART}(?:{JOINS}{PART})*[{re.escape(CLOSES)}]*|{ALONE}")
 NAME_CHUNK = re.compile(r"[\"'“”„‚«‹(-]*[a字]+(?:['–-][a字]+)*[\"'”“»›).,]*|[-–]")
 
 # In the scripts of Europe, where a letter is no word and is not one syllable.

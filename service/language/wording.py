@@ -5,6 +5,8 @@ Everything is said in the language that is spoken at the time (`service.language
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import groupby
 from typing import NamedTuple
 
 from babel.lists import format_list
@@ -13,6 +15,9 @@ from service.lifecycle import Order, Role
 from service.store.models import FirstWriter, Introduction, Need
 
 from .languages import gettext, spoken
+
+QUOTED = ">"
+"""Begins each line that somebody typed, in the text of a mail and in words on record."""
 
 
 def listed(names: list[str]) -> str:
@@ -79,10 +84,16 @@ def knows_lead(introduction: Introduction, name: str) -> str:
     return gettext("How %(requester)s knows %(name)s:", requester=introduction.requester_name, name=name)
 
 
-class ConsentWords(NamedTuple):
-    """What the answer page tells one of the two before the two buttons, kept as what they agreed to.
+def quoted(typed: str) -> str:
+    """Mark what somebody typed line by line, as mails do, so that it cannot pass for our words."""
+    return "\n".join(f"{QUOTED} {line}".rstrip() for line in typed.splitlines())
 
-    A line break inside a text separates our words from those that somebody typed.
+
+class ConsentWords(NamedTuple):
+    """What the answer page tells one of the two before the two buttons.
+
+    A line break inside a text separates our words from those that somebody typed. As a string they are
+    what goes on record as the words that an answer was given to.
     """
 
     line: str
@@ -94,7 +105,32 @@ class ConsentWords(NamedTuple):
 
     def __str__(self) -> str:
         texts = [self.line, self.need, *self.about_other, *self.about_you, self.if_both_say_yes, self.if_not]
-        return "\n".join(texts)
+        split = (text.partition("\n") for text in texts)
+        return "\n".join(f"{lead}\n{quoted(typed)}" if typed else lead for lead, _, typed in split)
+
+
+def runs(words: str) -> Iterator[tuple[bool, str]]:
+    """Divide words on record: whether somebody typed them, and those words without their marks."""
+    for typed, lines in groupby(filter(None, words.splitlines()), lambda line: line.startswith(QUOTED)):
+        yield (
+            typed,
+            "\n".join(line.removeprefix(QUOTED).removeprefix(" ") if typed else line for line in lines),
+        )
+
+
+def gist(words: str) -> str:
+    """Shorten words on record, of a page or an ask, to who asks, the need, and what a yes shares.
+
+    The need is the first thing quoted in both, and what a yes shares stands below the last.
+    """
+    lines = [line for line in words.splitlines() if line]
+    typed = [line.startswith(QUOTED) for line in lines]
+    if True not in typed:
+        return words
+    need = typed.index(True)
+    below_need = next((at for at in range(need, len(lines)) if not typed[at]), len(lines))
+    below_all = len(lines) - typed[::-1].index(True)
+    return "\n".join(lines[:below_need] + lines[below_all : below_all + 1])
 
 
 def consent_words(introduction: Introduction, role: Role) -> ConsentWords:

@@ -42,10 +42,11 @@ from .refusals import (
     VerificationLapsed,
 )
 from .relevance import still_wanted
-from .rules import decide
+from .rules import ASKING_MAILS, decide
 from .states import NEVER, PAGE, REPLY, About, ConsentState, Envelope, MailKind, Order, Reason, Role, State
 
 __all__ = [
+    "ASKING_MAILS",
     "NEVER",
     "PAGE",
     "REPLY",

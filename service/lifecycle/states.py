@@ -79,7 +79,9 @@ class MailKind(StrEnum):
     NOT_COME_ABOUT = "not_come_about"
     SUMMARY = "summary"
     SIGN_IN = "sign_in"
-    """The one kind that belongs to no introduction, so the kernel never hears of it."""
+    STOPPED = "stopped"
+    """Tells an operator that reports stopped a requester. Like the one above it belongs to no introduction,
+    so the kernel never hears of them."""
 
 
 class About(StrEnum):

@@ -75,15 +75,6 @@ def preview(introduction: Introduction, kind: MailKind, role: Role, settings: Se
         return write(kind, known)
 
 
-def as_it_was(
-    introduction: Introduction, kind: MailKind, role: Role, settings: Settings, about: About = About.CASE
-) -> Rendering:
-    """Render a mail that was sent, if nothing that it tells has changed since. No link in it works."""
-    with speaking(language_of(introduction, kind, role)):
-        links = _named_links(introduction, role)
-        return write(kind, facts(introduction, role, settings, about) | links)
-
-
 def language_of(introduction: Introduction, kind: MailKind, role: Role) -> str:
     """Give the tag of the language that a mail is written in."""
     languages = {consent.language or "en" for consent in introduction.consents}
@@ -144,6 +135,17 @@ def spans(settings: Settings) -> dict[str, str]:
     }
 
 
+def to_operator(requester: str, persons: int, cases: int, settings: Settings) -> dict[str, Any]:
+    """Collect what an operator is told when reports of abuse stop a requester."""
+    return {
+        "address": one_line(requester),
+        "persons": persons,
+        "cases": cases,
+        "operator_url": f"{settings.PUBLIC_URL}/operator",
+        "placeholder": False,
+    }
+
+
 def _names(introduction: Introduction) -> dict[str, str]:
     """Who is named in sentences about both; the partner is who a requester who is a party is to meet."""
     one, two = (one_line(side.name) for side in introduction.consents)
@@ -187,6 +189,7 @@ def _named_links(introduction: Introduction, role: Role) -> dict[str, Any]:
     link = gettext("[a link for %(name)s alone]", name=name)
     return {
         "requester_url": gettext("[the link to your page]"),
+        "code": "",
         "answer_url": link,
         "follow_up_url": link,
         "never_url": gettext("[a second link for %(name)s alone]", name=name),
@@ -204,11 +207,6 @@ def write(kind: MailKind, known: dict[str, Any]) -> Rendering:
 
 def _visible(text: str) -> str:
     return REFUSED_BY_MRML.sub(" ", text)
-
-
-def _quoted(text: str) -> str:
-    """Typed text in the plain part, marked line by line so that it cannot pass for ours."""
-    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
 
 def _broken(text: str) -> Markup:
@@ -238,7 +236,8 @@ def _make_environment(form: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"line": one_line, "quoted": _quoted, "broken": _broken, "ltr": _left_to_right}
+    environment.filters |= {"line": one_line, "broken": _broken, "ltr": _left_to_right}
+    environment.filters |= {"quoted": wording.quoted, "runs": wording.runs}
     environment.filters |= {"declining": _declining, "unreachable": _unreachable}
     environment.globals |= {"_": gettext, "ngettext": ngettext, "wording": wording}
     environment.globals |= {"layout": f"_layout.{form}", "parts": f"_parts.{form}"}

@@ -17,6 +17,7 @@ from itsdangerous import BadData, Signer, URLSafeSerializer
 from itsdangerous.encoding import base64_decode
 
 TAG_BYTES, SEAL_BYTES = 8, 10
+CODE_DIGITS = 6
 
 
 class BadLink(Exception):
@@ -92,6 +93,22 @@ class Tokens:
             for good in map(str.encode, self._word_seals(consent_id, words))
         )
 
+    def make_code(self, introduction_id: int, browser: str) -> str:
+        """Derive the six digits that verify a request, typed in the browser that it was made in.
+
+        They are stored nowhere: the mail derives them when it is sent, the page when they are typed.
+        """
+        return self._codes(introduction_id, browser)[-1]
+
+    def is_code_of(self, introduction_id: int, browser: str, code: str) -> bool:
+        """Tell whether these are the six digits of a request, by any of the keys."""
+        # A list, so that the time it takes does not tell which of them it was.
+        same = [
+            hmac.compare_digest(good.encode(), code.encode())
+            for good in self._codes(introduction_id, browser)
+        ]
+        return any(same)
+
     def make_address(self, purpose: str, tag: str, version: int) -> str:
         """Write what stands behind the plus sign of an address that mail comes back to.
 
@@ -124,6 +141,11 @@ class Tokens:
     def _word_seals(self, consent_id: int, words: str) -> list[str]:
         signers = [Signer(key, salt="words", digest_method=hashlib.sha256) for key in self._keys]
         return [signer.get_signature(f"{consent_id}\n{words}").decode() for signer in signers]
+
+    def _codes(self, introduction_id: int, browser: str) -> list[str]:
+        signers = [Signer(key, salt="code", digest_method=hashlib.sha256) for key in self._keys]
+        seals = [base64_decode(signer.get_signature(f"{introduction_id}\n{browser}")) for signer in signers]
+        return [f"{int.from_bytes(seal) % 10**CODE_DIGITS:0{CODE_DIGITS}}" for seal in seals]
 
     def _make(self, purpose: str, id: int, version: int) -> str:
         return str(URLSafeSerializer(self._keys, salt=purpose).dumps([id, version]))

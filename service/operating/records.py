@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session, defer, selectinload
 from service.delivery.deliver import may_be_retried
 from service.inbound.effects import Effect
 from service.inbound.store import FAILED
+from service.introductions import reports
 from service.introductions.quotas import OPEN, requests_per_day
+from service.introductions.reports import STANDS, Tally
 from service.settings.table import Settings
 from service.store.context import Context
 from service.store.models import (
@@ -66,6 +68,11 @@ class Usage(NamedTuple):
     allowed: int
     """How many of them it may make, with the reports that stand against it."""
     reports: int
+
+    @property
+    def is_stopped(self) -> bool:
+        """Tell whether reports of abuse stop the requester."""
+        return self.allowed == 0
 
     @property
     def is_reached(self) -> bool:
@@ -197,14 +204,14 @@ def suppressions(session: Session, limit: int) -> Suppressions:
 def near_limit(session: Session, settings: Settings, now: datetime) -> list[Usage]:
     """Return the requesters with at most one request left for today, or reported; the nearest to it first."""
     recent = _count_requests(session, Introduction.created_at > now - timedelta(hours=24))
-    standing = select(Report.requester_address, func.count()).where(Report.dismissed_at.is_(None))
-    reports = _count(session, standing.group_by(Report.requester_address))
+    standing = select(Report.requester_address, func.count()).where(STANDS)
+    reported = _count(session, standing.group_by(Report.requester_address))
     allowed = dict.fromkeys(recent, settings.VERIFICATIONS_PER_DAY)
-    allowed |= {who: requests_per_day(Context(session, settings, now), who) for who in reports}
-    near = [who for who in allowed if who in reports or recent[who] >= allowed[who] - 1]
+    allowed |= {who: requests_per_day(Context(session, settings, now), who) for who in reported}
+    near = [who for who in allowed if who in reported or recent[who] >= allowed[who] - 1]
     still = _count_requests(session, Introduction.state.in_(OPEN), Introduction.requester_address.in_(near))
     found = [
-        Usage(who, still.get(who, 0), recent.get(who, 0), allowed[who], reports.get(who, 0)) for who in near
+        Usage(who, still.get(who, 0), recent.get(who, 0), allowed[who], reported.get(who, 0)) for who in near
     ]
     return sorted(found, key=lambda usage: (usage.allowed - usage.recent, usage.address))
 
@@ -219,9 +226,15 @@ def _count(session: Session, counted: Select[str, int]) -> dict[str, int]:
 
 
 def standing_reports(session: Session) -> list[Report]:
-    """Return the reports of abuse that nobody has dismissed, oldest first."""
-    standing = select(Report).where(Report.dismissed_at.is_(None))
-    return list(session.scalars(standing.order_by(Report.id)))
+    """Return the reports of abuse that nobody has dismissed or taken back, oldest first."""
+    return list(session.scalars(select(Report).where(STANDS).order_by(Report.id)))
+
+
+def stopped_requesters(session: Session) -> dict[str, Tally]:
+    """Return the requesters whom reports of abuse stop, each with how many persons and cases that makes."""
+    reported = session.scalars(select(Report.requester_address).where(STANDS).distinct())
+    tallies = {who: reports.tally(session, who) for who in sorted(reported)}
+    return {who: tally for who, tally in tallies.items() if tally.stops}
 
 
 def _as_dict(entry: LedgerEntry) -> dict[str, Any]:

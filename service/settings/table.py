@@ -127,7 +127,9 @@ class Settings(BaseModel):
     )
 
     OPERATORS: Addresses = setting(
-        (), "The addresses, comma-separated, whose sign-in shows the operator's page."
+        (),
+        "The addresses, comma-separated, whose sign-in shows the operator's page. They are told by mail when "
+        "reports of abuse stop a requester.",
     )
     SIGN_IN_WITHIN: PositiveDuration = setting(
         "15m", "How long a sign-in link works, from when it was requested.", validate_default=True

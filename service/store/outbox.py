@@ -15,7 +15,7 @@ import random
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Update, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -39,8 +39,18 @@ DAY = timedelta(hours=24)
 REPLIES_BEFORE_DOT = 5
 """How many replies a mail waits for before its dot: the banner, and those to EHLO, MAIL, RCPT and DATA."""
 UNSENT = (MailState.QUEUED, MailState.LEASED, MailState.RETRY)
+SUPPRESSED = "this address is suppressed"
+"""What is written beside a mail that stayed here for that."""
 SENDABLE = (MailState.QUEUED, MailState.RETRY)
 WAITING = (*SENDABLE, MailState.UNKNOWN)
+
+
+class SentWords(NamedTuple):
+    """What stays on record of a mail to a party: of an ask all of it, of any other its subject."""
+
+    sent_subject: str
+    sent_text: str | None = None
+    sent_html: str | None = None
 
 
 def enqueue(
@@ -76,7 +86,7 @@ def enqueue(
 
 
 def enqueue_sign_in(context: Context, sign_in: SignIn, message_id: str) -> OutboxMail:
-    """Queue the mail with a link to sign in, the one kind that belongs to no introduction."""
+    """Queue the mail with a link to sign in, which belongs to no introduction."""
     row = OutboxMail(
         sign_in=sign_in,
         kind=MailKind.SIGN_IN,
@@ -91,6 +101,25 @@ def enqueue_sign_in(context: Context, sign_in: SignIn, message_id: str) -> Outbo
     return row
 
 
+def enqueue_to_operator(
+    context: Context, operator: str, number: int, message_id: str, body: bytes
+) -> OutboxMail:
+    """Queue a mail to an operator, stored ready; it belongs to no introduction."""
+    row = OutboxMail(
+        kind=MailKind.STOPPED,
+        to=Role.REQUESTER,
+        recipient=operator,
+        number=number,
+        message_id=message_id,
+        body=body,
+        created_at=context.now,
+        due_at=context.now,
+        useful_until=context.now + GIVE_UP_AFTER,
+    )
+    _add(context, row)
+    return row
+
+
 def revive(context: Context, row: OutboxMail, due_at: datetime | None) -> bool:
     """Queue a mail once more that was skipped; False, and nothing is changed, if it goes its way."""
     is_skipped = row.state is MailState.SKIPPED
@@ -98,6 +127,19 @@ def revive(context: Context, row: OutboxMail, due_at: datetime | None) -> bool:
         row.state, row.due_at = MailState.QUEUED, due_at or context.now
     _nudge_if_due(context, row)
     return is_skipped
+
+
+def revive_suppressed(context: Context, email: str) -> None:
+    """Queue what was skipped while this address was suppressed; the fence asks whether it is still wanted."""
+    stopped = select(OutboxMail).where(
+        OutboxMail.state == MailState.SKIPPED,
+        OutboxMail.reply == SUPPRESSED,
+        func.lower(OutboxMail.recipient) == func.lower(email),
+        OutboxMail.useful_until > context.now,
+    )
+    # Mails of other introductions, which are not locked here: nobody is waited for, so nobody waits for us.
+    for row in context.session.scalars(stopped.with_for_update(skip_locked=True)):
+        revive(context, row, None)
 
 
 def find(session: Session, introduction: Introduction, mail: lifecycle.Mail) -> OutboxMail | None:
@@ -171,8 +213,10 @@ def release(session: Session, mail_id: int, lease: str, due_at: datetime | None 
     session.execute(_leased(mail_id, lease).values(values))
 
 
-def hand_over(context: Context, row: OutboxMail, lease: str) -> bool:
+def hand_over(context: Context, row: OutboxMail, lease: str, words: SentWords | None) -> bool:
     """Pass the fence, by the last statement before the dot: True if the mail may go, and by nobody else.
+
+    It keeps the ``words`` of the very rendering that goes; those of an earlier handover make room.
 
     The caller holds the introduction's lock and has asked whether the mail is still wanted. The two yeses of
     an introduction are asked of the database once more here, and the two-yes gate stands behind that.
@@ -189,6 +233,7 @@ def hand_over(context: Context, row: OutboxMail, lease: str) -> bool:
             state=MailState.HANDOVER,
             handovers=OutboxMail.handovers + 1,
             leased_until=context.now + settings.MAIL_DATA_TIMEOUT + lease_for(settings),
+            **(words._asdict() if words else {}),
         ).returning(OutboxMail.id)
     )
     return result.first() is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
@@ -34,19 +35,68 @@ def is_suppressed(session: Session, email: str, requester: str = "") -> bool:
     return found.first() is not None
 
 
+def has_opted_out(session: Session, email: str, requester: str = "") -> bool:
+    """Tell the same of suppressions that somebody chose: what one click stopped, an answer starts again."""
+    chosen = suppression_of(session, email, requester) & ~Suppression.one_click
+    return session.scalars(select(Suppression).where(chosen)).first() is not None
+
+
+def suppressed_since(session: Session, email: str, requester: str) -> datetime | None:
+    """Tell since when one requester may not write to an address; None if that was never asked for."""
+    row = session.get(Suppression, _key(session, email, requester))
+    return row.created_at if row else None
+
+
 def suppress(context: Context, email: str, requester: str = "") -> None:
     """Put an address on the list, for everyone or for one requester; twice changes nothing."""
-    key = _key(context.session, email, requester)
-    if context.session.get(Suppression, key) is None:
-        context.session.add(Suppression(address_hash=key[0], requester_hash=key[1], created_at=context.now))
+    row = _lock(context.session, email, requester)
+    if row is None:
+        _add(context, email, requester)
+    else:
+        row.one_click = False
+
+
+def suppress_by_one_click(context: Context, email: str) -> bool:
+    """Put an address on the list until its person answers; False, and nothing changes, if it is there."""
+    is_new = _lock(context.session, email, "") is None
+    if is_new:
+        _add(context, email, "", one_click=True)
+    return is_new
 
 
 def lift(session: Session, email: str, requester: str = "") -> None:
     """Take an address off the list, for everyone or for one requester. Raises NotSuppressed."""
-    row = session.get(Suppression, _key(session, email, requester))
+    row = _lock(session, email, requester)
     if row is None:
         raise NotSuppressed
     session.delete(row)
+
+
+def lift_one_click(session: Session, email: str) -> bool:
+    """Take an address off the list that one click put there; False if none did."""
+    row = _lock(session, email, "")
+    if row is None or not row.one_click:
+        return False
+    session.delete(row)
+    return True
+
+
+def _add(context: Context, email: str, requester: str, *, one_click: bool = False) -> None:
+    address, of_requester = _key(context.session, email, requester)
+    context.session.add(
+        Suppression(
+            address_hash=address,
+            requester_hash=of_requester,
+            created_at=context.now,
+            one_click=one_click,
+        )
+    )
+    context.session.flush()
+
+
+def _lock(session: Session, email: str, requester: str) -> Suppression | None:
+    """Read a row anew, locked: an answer and a "never again" of one person may meet here."""
+    return session.get(Suppression, _key(session, email, requester), with_for_update=True)
 
 
 def _key(session: Session, email: str, requester: str) -> tuple[str, str]:

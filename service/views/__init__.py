@@ -10,7 +10,7 @@ from service.language import languages
 from . import operator, quiz, webhook
 from .desk import introductions, ledger, sign_in
 from .party import answer, follow_up, never
-from .requester import page, request
+from .requester import page, request, requested
 from .site import errors, filters, locale
 from .site.security import add_headers
 
@@ -31,6 +31,7 @@ def init_app(app: Flask) -> None:
         app.register_blueprint(blueprint)
     with_cookie = (
         request.pages,
+        requested.pages,
         sign_in.pages,
         sign_in.links,
         introductions.pages,

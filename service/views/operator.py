@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from service.delivery.deliver import NotRetriable, retry_by_hand
-from service.introductions import wishes
+from service.introductions import reports, wishes
 from service.language.free_text import NotAllowed, clean_email
 from service.language.languages import gettext
 from service.operating import records
@@ -81,9 +81,9 @@ def _dismiss() -> str:
     report = _number("report")
     try:
         with database().transaction() as session:
-            wishes.dismiss_report(session, report, now())
-    except wishes.UnknownReport:
-        return gettext("Report %(report)d was already dismissed.", report=report)
+            reports.dismiss(session, report, now())
+    except reports.UnknownReport:
+        return gettext("Report %(report)d was already dismissed, or taken back.", report=report)
     return gettext(
         "Report %(report)d is dismissed and no longer lowers any limit. We still don’t write to whoever "
         "reported it.",

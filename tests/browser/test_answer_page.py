@@ -1,4 +1,4 @@
-"""The answer page on a phone: one screen, two buttons that nobody can mix up, by keyboard, enlarged."""
+"""The answer page on a phone: one screen, no choice made beforehand, nothing covered, enlarged, light."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
 from service.language.free_text import TEXT_LENGTH
-from service.lifecycle import ConsentState
 from tests.support.story import LINDA, NATASHA, Story
 
 from .fonts import in_each_font
 from .site import PHONE, visiting
+from .walk import choose, unfold
 
 pytestmark = pytest.mark.slow
 
@@ -36,73 +36,104 @@ def bottom_of(page: Page, selector: str) -> float:
 
 @pytest.mark.parametrize("who", [LINDA, NATASHA])
 @in_each_font
-def test_who_asks_why_what_is_shared_and_both_buttons_stand_on_the_first_screen_of_a_phone(
+def test_who_asks_why_what_is_shared_the_choices_and_the_button_stand_on_the_first_screen_of_a_phone(
     page: Page, asked: Story, who: str
 ) -> None:
     page.goto(asked.link(who, "/a/"))
-    top_of_buttons = page.locator(".answers").bounding_box()["y"]  # type: ignore[index]
+    top_of_choices = page.locator(".answers").bounding_box()["y"]  # type: ignore[index]
     for told in ("h1", "blockquote >> nth=0", ".shared p >> nth=0"):
-        assert bottom_of(page, told) <= top_of_buttons, told
-    for button in (".yes", ".no"):
-        assert bottom_of(page, button) <= PHONE["height"], button
+        assert bottom_of(page, told) <= top_of_choices, told
+    for control in (
+        ".answers [value=nothing]",
+        ".answers [value=yes]",
+        ".answers [value=no]",
+        ".answers .main",
+    ):
+        assert bottom_of(page, control) <= PHONE["height"], control
     assert page.evaluate("scrollY") == 0
 
 
+TARGETS = """() => [...document.querySelectorAll('main label, main button, main summary')]
+    .filter(target => target.checkVisibility() && target.control?.type !== 'text')
+    .filter(target => target.getBoundingClientRect().height < 44 || target.getBoundingClientRect().width < 44)
+    .map(target => target.outerHTML.slice(0, 120))"""
+
+
 @in_each_font
-def test_the_buttons_differ_in_place_colour_icon_and_words_and_are_large(page: Page, asked: Story) -> None:
+def test_whatever_can_be_pressed_is_as_large_as_a_thumb(page: Page, asked: Story) -> None:
+    for path in ("/a/", "/never/"):
+        page.goto(asked.link(LINDA, path))
+        assert page.evaluate(TARGETS) == []
+
+
+MARKS = """pick => {
+    const {boxShadow, borderColor} = getComputedStyle(pick), dot = pick.control
+    return {boxShadow, borderColor, isNative: getComputedStyle(dot).appearance !== 'none'}
+}"""
+
+
+def test_no_choice_is_made_beforehand_and_one_that_is_made_is_marked_by_more_than_its_colour(
+    page: Page, asked: Story
+) -> None:
     page.goto(asked.link(LINDA, "/a/"))
-    yes, no = page.locator(".yes"), page.locator(".no")
-    boxes = [button.bounding_box() for button in (yes, no)]
-    assert all(box and box["height"] >= 64 and box["width"] >= 120 for box in boxes)
-    assert boxes[0]["x"] + boxes[0]["width"] + 8 <= boxes[1]["x"]  # type: ignore[index]
-    grounds = [button.evaluate("one => getComputedStyle(one).backgroundColor") for button in (yes, no)]
-    icons = [button.locator("path").get_attribute("d") for button in (yes, no)]
-    assert grounds[0] != grounds[1]
-    assert icons[0] != icons[1]
-    expect(yes).to_have_text("Yes, introduce us")
-    expect(no).to_have_text("No, thank you")
+    assert page.locator("[name=choice]:checked").count() == 0
+    yes = page.locator(".answers .pick", has_text="Yes, introduce us")
+    before = yes.evaluate(MARKS)
+    yes.click()
+    page.mouse.move(0, 0)
+    after = yes.evaluate(MARKS)
+    # The frame doubles, and the browser draws its own dot, which needs nothing of the style.
+    assert (before["boxShadow"], after["boxShadow"] == "none") == ("none", False)
+    assert after["isNative"]
+    assert page.locator("[name=choice]:checked").count() == 1
 
 
 @in_each_font
-def test_enlarged_the_buttons_no_longer_cover_the_text(chromium: Browser, asked: Story) -> None:
+def test_enlarged_the_choices_no_longer_cover_the_text(chromium: Browser, asked: Story) -> None:
     with visiting(chromium, asked, viewport={"width": 320, "height": 370}) as page:
         page.goto(asked.link(LINDA, "/a/"))
         assert page.locator(".answers").evaluate("bar => getComputedStyle(bar).position") == "static"
-        page.locator(".no").click()
+        choose(page, "no")
         expect(page.get_by_role("heading", level=1)).to_have_text("You said no, and that’s fine.")
 
 
-def test_an_answer_is_given_by_keyboard_alone(page: Page, asked: Story) -> None:
+COVERED = """() => {
+    const control = document.activeElement, bar = document.querySelector('.at-hand')
+    if (control === document.body || bar.contains(control)) return null
+    const box = control.getBoundingClientRect(), edge = bar.getBoundingClientRect()
+    return box.bottom > edge.top && box.top < edge.bottom ? control.outerHTML.slice(0, 120) : null
+}"""
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ar"])
+def test_the_choices_at_the_lower_edge_cover_nothing_that_has_the_focus(
+    page: Page, asked: Story, language: str
+) -> None:
+    page.goto(asked.link(LINDA, "/a/") + f"?lang={language}")
+    assert page.locator(".at-hand").evaluate("bar => getComputedStyle(bar).position") == "sticky"
+    unfold(page)
+    for key in ["Tab"] * 30 + ["Shift+Tab"] * 30:
+        page.keyboard.press(key)
+        assert page.evaluate(COVERED) is None
+
+
+def test_a_press_on_a_choice_at_the_lower_edge_leaves_the_text_where_it_is(page: Page, asked: Story) -> None:
     page.goto(asked.link(LINDA, "/a/"))
-    tab_to(page, "details:has([name=tell_requester]) > summary")
-    page.keyboard.press("Enter")
-    tab_to(page, "[name=tell_requester]")
-    page.keyboard.press("Space")
-    tab_to(page, ".no")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("You said no, and that’s fine.")
-    answered = asked.consent(LINDA)
-    assert (answered.state, answered.tells_requester) == (ConsentState.NO, True)
+    page.locator(".answers .pick").last.click()
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("scrollY") == 0
 
 
-def tab_to(page: Page, selector: str) -> None:
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return
-    raise AssertionError(f"Tab does not lead to {selector}")
-
-
-def test_enter_in_a_field_is_no_answer(page: Page, asked: Story) -> None:
-    page.goto(asked.link(LINDA, "/a/"))
-    page.get_by_text("Add a phone number or a note").click()
-    page.get_by_label("Phone number").fill("+44 20 7946 0958")
-    page.get_by_label("Phone number").press("Enter")
-    page.get_by_label("A note of your own").fill("Mornings are best.")
-    assert asked.consent(LINDA).state is ConsentState.ASKED
-    page.locator(".yes").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("You said yes. Thank you, Linda Marsh.")
-    assert asked.consent(LINDA).phone == "+44 20 7946 0958"
+def test_where_an_answer_stands_or_a_word_must_be_typed_the_choices_stand_below_the_text(
+    page: Page, asked: Story
+) -> None:
+    asked.answer(LINDA, "yes")
+    link = asked.link(NATASHA, "/a/")
+    asked.post(link, choice="accept")
+    for page_of in (asked.link(LINDA, "/a/"), link):
+        page.goto(page_of)
+        assert page.locator(".answers").evaluate("one => getComputedStyle(one).position") == "static"
+    assert bottom_of(page, ".answers [name=word]") < bottom_of(page, ".answers .main")
 
 
 LONGEST = ("كلمة طويلة " * 40)[:TEXT_LENGTH].strip()

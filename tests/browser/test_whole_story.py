@@ -11,7 +11,7 @@ from service.lifecycle import ConsentState, State
 from tests.support.story import LINDA, NATASHA, RITA, Story
 
 from .site import visiting
-from .walk import fill, press
+from .walk import choose, fill
 
 pytestmark = pytest.mark.slow
 
@@ -47,20 +47,20 @@ def test_rita_introduces_linda_and_natasha_from_the_form_to_the_referral(page: P
     page.get_by_text("Add a phone number or a note").click()
     page.get_by_label("Phone number").fill("+44 20 7946 0958")
     page.get_by_label("Yes, I’m looking now").check()
-    page.get_by_role("button", name="Yes, introduce us").click()
+    page.get_by_label("Yes, introduce us").check()
+    page.get_by_role("button", name="Send").click()
     headline(page, "You said yes. Thank you, Linda Marsh.")
     assert story.consent(LINDA).state is ConsentState.YES
-    page.get_by_role("button", name="Take my answer back").click()
+    choose(page, "undo")
     headline(page, "Rita Quill would like to introduce you to Natasha Orlova.")
     assert story.consent(LINDA).state is ConsentState.ASKED
-    page.get_by_role("button", name="Yes, introduce us").click()
+    choose(page, "yes")
     headline(page, "You said yes. Thank you, Linda Marsh.")
 
     page.goto(story.link(NATASHA, "/a/"))
-    page.get_by_role("button", name="No, thank you").click()
+    choose(page, "no")
     headline(page, "You said no, and that’s fine.")
-    page.get_by_text("Change my answer or what I share").click()
-    page.get_by_role("button", name="Yes, introduce us").click()
+    choose(page, "yes")
     headline(page, "You said yes. Thank you, Natasha Orlova.")
     assert "introduction" not in story.kinds(LINDA)
 
@@ -69,7 +69,7 @@ def test_rita_introduces_linda_and_natasha_from_the_form_to_the_referral(page: P
     assert introduced["To"].count("@") == 2
     story.sweep(days=3)
     page.goto(story.link(NATASHA, "/f/"))
-    page.get_by_role("button", name="Yes, we’re in touch").click()
+    choose(page, "yes")
     headline(page, "Good to hear that you and Linda Marsh are in touch.")
     page.goto(story.link(RITA, "/r/"))
     headline(page, "Linda Marsh and Natasha Orlova are in touch.")
@@ -81,8 +81,8 @@ def test_a_wish_is_found_below_the_answer_and_recorded(page: Page, story: Story)
     story.app.config["WTF_CSRF_ENABLED"] = False
     story.ask()
     page.goto(story.link(LINDA, "/a/"))
-    page.get_by_text("Other options").click()
-    page.get_by_role("button", name="Never contact me again").click()
+    page.get_by_label("Never contact me again").check()
+    page.get_by_role("button", name="Do this").click()
     headline(page, "We won’t write to you again.")
     assert story.consent(LINDA).state is ConsentState.NO
 
@@ -92,7 +92,8 @@ def test_the_link_below_every_mail_leads_to_the_same_wishes(page: Page, story: S
     story.ask()
     page.goto(story.link(NATASHA, "/never/"))
     headline(page, "What would you like us to do?")
-    page.get_by_role("button", name="No more from Rita Quill").click()
+    page.get_by_label("No more from Rita Quill").check()
+    page.get_by_role("button", name="Do this").click()
     headline(page, "We won’t write to you for Rita Quill again.")
     assert story.consent(NATASHA).state is ConsentState.NO
 
@@ -101,8 +102,8 @@ def test_who_has_no_time_now_chooses_when_to_be_asked_again(page: Page, story: S
     story.app.config["WTF_CSRF_ENABLED"] = False
     story.ask()
     page.goto(story.link(LINDA, "/a/"))
-    page.get_by_text("Other options").click()
-    page.get_by_role("button", name="Ask me again on Thursday, 5 March 2026").click()
+    page.get_by_label("Ask me again on Thursday, 5 March 2026").check()
+    page.get_by_role("button", name="Do this").click()
     expect(page.get_by_role("status")).to_contain_text("We’ll write to you again on Thursday, 5 March 2026")
     story.sweep(days=4)
     assert story.kinds(LINDA) == ["ask", "reminder"]
@@ -116,7 +117,7 @@ def test_a_slip_in_a_detail_comes_back_with_what_was_typed_and_names_the_field(
     page.goto(story.link(LINDA, "/a/"))
     page.get_by_text("Add a phone number or a note").click()
     page.get_by_label("Phone number").fill("ask Rita")
-    press(page, "answer", "yes")
+    choose(page, "yes")
     expect(page.get_by_role("alert")).to_contain_text("One thing to check")
     phone = page.get_by_label("Phone number")
     expect(phone).to_be_visible()

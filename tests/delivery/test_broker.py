@@ -176,7 +176,7 @@ class Town:
         self.link(NATASHA, "/a/")
 
     def say_yes(self, who: str) -> None:
-        answered = Browser(self.processes.url).post(self.link(who, "/a/"), answer="yes")
+        answered = Browser(self.processes.url).choose(self.link(who, "/a/"), "yes")
         assert answered.status == 303
 
     def link(self, who: str, path: str) -> str:
@@ -220,7 +220,7 @@ def test_no_log_names_anybody_or_holds_a_link_that_works(postgresql_url: str, tm
         for path in paths:
             for asked_for in (path, f"{path}/nowhere", f"{path}?again=yes"):
                 assert Browser(there.processes.url).get(asked_for).came
-            assert Browser(there.processes.url).post(path, answer="perhaps").status == 400
+            assert Browser(there.processes.url).post(path, choice="perhaps").status == 400
         logs = there.processes.said("web") + there.processes.said("worker")
     assert "accepted" in logs
     for secret in (*(path.split("/")[2] for path in paths), RITA, LINDA, NATASHA):

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from service.delivery import deliver as delivery
 from service.lifecycle import MailKind, State
-from service.mail.compose import compose
+from service.mail.compose import Composed, compose
 from service.store import outbox
 from service.store.models import Event, Installation, MailState, OutboxMail
 from service.store.outbox import claim
@@ -256,7 +256,7 @@ def test_a_mail_that_cannot_be_rendered_does_not_hold_up_the_others(
     story.request()
     real = compose
 
-    def broken_for_linda(mail: OutboxMail, *more: object) -> bytes:
+    def broken_for_linda(mail: OutboxMail, *more: object) -> Composed:
         if mail.recipient == LINDA:
             raise KeyError("a template that is broken")
         return real(mail, *more)  # type: ignore[arg-type]

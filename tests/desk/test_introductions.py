@@ -175,7 +175,7 @@ PLAYS: dict[str, tuple[Any, Status, StatusFilter]] = {
         lambda story: (
             story.introduce(),
             story.sweep(days=4),
-            story.post(story.link(LINDA, "/f/"), answer="yes"),
+            story.choose(story.link(LINDA, "/f/"), "yes"),
         ),
         Status.CONFIRMED,
         StatusFilter.REFERRALS,
@@ -229,7 +229,7 @@ def test_a_no_that_somebody_let_her_know_stands_in_the_list_and_on_its_page_even
     assert re.findall(r'class="state">([^<]*)<', sides) == ["let you know: not this time", "asked"]
     # Whoever knows of a no knows that nobody is reminded, and taking it back shows nowhere.
     assert "Send it now" not in text
-    desk.post(desk.link(LINDA, "/a/") + "/undo")
+    desk.answer(LINDA, "undo")
     assert without_proof(page(rita)) == without_proof(text)
 
 
@@ -327,12 +327,51 @@ def test_an_operator_reads_every_event_and_mail_of_anybody_s_and_changes_nothing
     assert press(operator, "withdraw") == 404
 
 
+def test_the_operator_reads_the_words_of_every_answer_and_of_every_ask(desk: Story) -> None:
+    desk.ask()
+    desk.answer(LINDA, "yes")
+    with desk.writing() as context:
+        context.session.merge(desk.introduction()).need = "A loan."
+    desk.answer(LINDA, "no")
+    text = page(enter(desk, OPERATOR))
+    given = [part.partition("</details>")[0] for part in text.split("Given to these words")[1:]]
+    assert [part.count("A new interior for the salon before spring.") for part in given] == [1, 0]
+    assert [part.count("A loan.") for part in given] == [0, 1]
+    said = [part.partition("</details>")[0] for part in text.split("What it said")[1:]]
+    assert len(said) == 2, "Linda and Natasha were asked"
+    assert all("[link]" in part and "A new interior for the salon" in part for part in said)
+    assert "words: " not in text
+
+
+def test_the_requester_reads_what_both_said_yes_to_once_they_are_introduced(desk: Story) -> None:
+    desk.ask()
+    rita = enter(desk)
+    for who, answer in ((LINDA, "yes"), (NATASHA, "no"), (NATASHA, "yes")):
+        desk.answer(who, answer)
+        assert "said yes to" not in page(rita)
+    desk.sweep(seconds=desk.settings.HOLD_FOR.total_seconds())
+    agreed = page(rita).split("said yes to")[1:]
+    assert len(agreed) == 2
+    assert "Rita Quill would like to introduce you to Natasha Orlova." in agreed[0]
+    assert "Rita Quill would like to introduce you to Linda Marsh." in agreed[1]
+    assert all("A new interior for the salon before spring." in words for words in agreed)
+
+
+def test_a_requester_who_is_one_of_them_reads_what_the_other_said_yes_to(desk: Story) -> None:
+    desk.ask(**ONE_OF_THEM)
+    desk.answer(NATASHA, "yes")
+    desk.sweep(seconds=desk.settings.HOLD_FOR.total_seconds())
+    agreed = page(enter(desk)).split("said yes to")[1:]
+    assert len(agreed) == 1
+    assert "Rita Quill would like to be introduced to you." in agreed[0]
+
+
 def test_who_asked_for_later_is_told_to_the_operator_and_not_to_the_requester(desk: Story) -> None:
     desk.ask()
     rita, operator = enter(desk), enter(desk, OPERATOR)
     before = without_proof(page(rita))
-    [moment, *_] = re.findall(r'name="at" value="(\d+)"', desk.client.get(desk.link(LINDA, "/a/")).text)
-    assert desk.post(desk.link(LINDA, "/a/") + "/later", at=moment).status_code == 303
+    [later, *_] = re.findall(r'value="(later-\d+)"', desk.client.get(desk.link(LINDA, "/a/")).text)
+    assert desk.answer(LINDA, later).status_code == 303
     assert without_proof(page(rita)) == before
     assert "later asked for" in page(operator)
     assert "at: 2026-03-03T09:00:00+00:00" in page(operator)
@@ -474,7 +513,7 @@ def test_the_timeline_and_the_marks_tell_more_once_they_are_introduced(desk: Sto
     assert "A later one still counts." in page(rita, "/desk")
     desk.sweep(days=40)
     assert "it’s a lead for now" in page(rita)
-    desk.post(desk.link(LINDA, "/f/"), answer="yes")
+    desk.choose(desk.link(LINDA, "/f/"), "yes")
     assert "Confirmed: a referral" in page(rita)
 
 

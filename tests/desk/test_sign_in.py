@@ -28,6 +28,7 @@ from service.store.suppressions import suppress
 from service.views.site.auth import current_user, operator_required, safe_next, sign_in_required
 from tests.conftest import rows
 from tests.support.desk import ask_for_link, sign_in_for_tests
+from tests.support.forms import form_with, forms_of
 from tests.support.smtp_server import FaultySmtp
 from tests.support.story import LINDA, NATASHA, RITA, HandClock, Story, text_of
 
@@ -55,6 +56,15 @@ def add_probes(app: Flask) -> None:
 @pytest.fixture
 def desk(story: Story) -> Story:
     """Rita has made a verified request, so there is a desk of hers."""
+    story.ask()
+    return story
+
+
+@pytest.fixture
+def wary(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> Story:
+    """The same, with production's SUSPECT_WITHIN."""
+    kept = {name: value for name, value in environ.items() if name != "SUSPECT_WITHIN"}
+    story = Story(kept, clock, relay, add_probes)
     story.ask()
     return story
 
@@ -114,7 +124,7 @@ def test_every_wish_for_a_link_is_written_and_told_to_the_broker(
     db = Database(database_url, nudged.append)
     event.listen(db.engine, "before_cursor_execute", lambda *told: executed.append(told[2]))
     with writing(db, desk.settings, desk.clock()) as context:
-        ask_for_link_to(context, who, "en")
+        ask_for_link_to(context, who, "en", "some browser")
     db.engine.dispose()
     assert [list(nudges) for nudges in nudged] == [[DELIVER]]
     written = [" ".join(statement.split()[:3]) for statement in executed if statement.startswith("INSERT")]
@@ -307,6 +317,75 @@ def test_looking_at_the_button_uses_nothing_up(desk: Story) -> None:
     assert not is_in(desk.client)
 
 
+def choose(client: FlaskClient, link: str, choice: str, **fields: str) -> TestResponse:
+    """Open the link, choose, and press."""
+    form, chosen = form_with(client.get(link).text, link, choice)
+    return client.post(link, data=form.pressed(None, chosen) | fields)
+
+
+def test_where_the_link_was_asked_for_one_press_signs_in_at_once(wary: Story) -> None:
+    link = ask_for_link(wary.client, wary, RITA)
+    [*_, form] = forms_of(wary.client.get(link).text, link)
+    assert (form.choices, [button.name for button in form.buttons]) == ([], [""])
+    assert wary.client.post(link, data=form.pressed(form.buttons[0])).status_code == 303
+    assert is_in(wary.client)
+
+
+def test_elsewhere_a_choice_and_a_press_sign_in(wary: Story) -> None:
+    link, other = ask_for_link(wary.client, wary, RITA), wary.app.test_client()
+    wary.clock.advance(seconds=10)
+    assert choose(other, link, "sign-in").status_code == 303
+    assert (is_in(other), is_in(wary.client)) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({}, 422),
+        ({"choice": "nothing"}, 200),
+        ({"choice": "accept"}, 422),
+        ({"choice": "sign-in", "confirm": "yes"}, 422),
+        ({"confirm": "yes"}, 422),
+    ],
+)
+def test_elsewhere_no_single_press_uses_a_link_up(wary: Story, fields: dict[str, str], status: int) -> None:
+    link, other = ask_for_link(wary.client, wary, RITA), wary.app.test_client()
+    wary.clock.advance(minutes=1)
+    page = other.post(link, data=fields)
+    assert page.status_code == status
+    form, _ = form_with(page.text, link, "sign-in")
+    assert [control.value for control in form.choices] == ["accept", "nothing", "sign-in"]
+    assert not any(control.is_on for control in form.choices)
+    assert not is_in(other)
+    assert [row.used_at for row in sign_ins(wary)] == [None]
+    used_decoy = "confirm" in fields or fields.get("choice") == "accept"
+    assert [bool(row.suspect_at) for row in sign_ins(wary)] == [used_decoy]
+    assert wary.client.post(link).status_code == 303, "whoever asked for it is never suspect"
+
+
+def test_elsewhere_a_suspect_link_takes_the_word_as_well(wary: Story) -> None:
+    link, other = ask_for_link(wary.client, wary, RITA), wary.app.test_client()
+    wary.clock.advance(minutes=1)
+    choose(other, link, "accept")
+    page = choose(other, link, "sign-in")
+    assert page.status_code == 422
+    assert "type the word “hello”" in page.text
+    assert not is_in(other)
+    assert choose(other, link, "sign-in", word="Hello").status_code == 303
+    assert is_in(other)
+
+
+def test_elsewhere_a_press_that_is_too_soon_or_chooses_something_else_signs_nobody_in(wary: Story) -> None:
+    link, other = ask_for_link(wary.client, wary, RITA), wary.app.test_client()
+    page = choose(other, link, "sign-in")
+    assert page.status_code == 422
+    assert "very quick" in page.text
+    wary.clock.advance(seconds=10)
+    assert other.post(link, data={"choice": "yes"}).status_code == 400
+    assert not is_in(other)
+    assert choose(other, link, "sign-in").status_code == 303
+
+
 def test_a_link_works_for_a_quarter_of_an_hour(desk: Story) -> None:
     link = ask_for_link(desk.client, desk, RITA)
     desk.clock.advance(minutes=14, seconds=59)
@@ -401,10 +480,10 @@ def test_the_cookie_is_kept_from_scripts_other_sites_and_open_lines(
 def test_signing_in_keeps_nothing_of_the_session_before(desk: Story) -> None:
     link = ask_for_link(desk.client, desk, RITA)
     with desk.client.session_transaction() as session:
-        session["csrf_token"] = "somebody else's"
+        session["csrf_token"], word = "somebody else's", session["browser"]
     desk.client.post(link)
     with desk.client.session_transaction() as session:
-        assert dict(session) == {"_permanent": True, "address": RITA, "generation": 0}
+        assert dict(session) == {"_permanent": True, "address": RITA, "generation": 0, "browser": word}
 
 
 # --- Operators ----------------------------------------------------------------------------------------
@@ -530,7 +609,7 @@ def test_with_the_token_of_its_form_every_button_works(desk: Story) -> None:
 def test_the_pages_of_the_two_parties_know_nothing_of_a_session(desk: Story) -> None:
     sign_in_for_tests(desk.client, desk, RITA)
     plain = desk.app.test_client()
-    for path in (desk.link(LINDA, "/a/"), desk.link(LINDA, "/never/"), desk.link(RITA, "/r/")):
+    for path in (desk.link(LINDA, "/a/"), desk.link(LINDA, "/never/")):
         mine, theirs = desk.client.get(path), plain.get(path)
         assert mine.text == theirs.text
         assert "Set-Cookie" not in mine.headers

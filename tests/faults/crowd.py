@@ -120,7 +120,7 @@ class Person:
     def _say(self, answer: str, link: str) -> Script[None]:
         if answer == "yes":
             self.case.pressed[self.who] = time.monotonic()
-        page = yield from self._press(lambda: self.browser.post(link, answer=answer))
+        page = yield from self._choose(link, answer)
         if page.status == 303:
             self.case.promised[self.who] = answer
 
@@ -129,7 +129,7 @@ class Person:
         yield within(GIVE_UP, self.case.both_were_told_yes)
         if self.case.plan == "undone late":
             yield within(GIVE_UP, lambda: self.town.is_leaving(self.case.address(self.who)))
-        page = yield from self._press(lambda: self.browser.post(f"{link}/undo"))
+        page = yield from self._choose(link, "undo")
         # The link is replaced in the same commit: who finds it so had pressed successfully before.
         if page.status == 303 or (page.status == 410 and "replaced" in page.text):
             self.case.promised[self.who] = "undone"
@@ -137,7 +137,7 @@ class Person:
     def _confirm(self) -> Script[None]:
         yield within(GIVE_UP, self.case.both_were_told_yes)
         if link := (yield from self._link("/f/")):
-            page = yield from self._press(lambda: self.browser.post(link, answer="yes"))
+            page = yield from self._choose(link, "yes")
             self.case.confirmed = page.status == 303
 
     def _link(self, path: str) -> Script[str | None]:
@@ -148,6 +148,14 @@ class Person:
         if not link and not case.said_no():
             self.case.waits_for.append(f"{path} to {self.who}")
         return link
+
+    def _choose(self, link: str, choice: str) -> Script[Page]:
+        """Open a page, choose, and press; whoever finds no such choice there, or an error, stays on it."""
+        page = yield from self._press(lambda: self.browser.get(link))
+        if f'name="choice" value="{choice}"' not in page.text:
+            return page
+        # Pressed again, it sends what it sent before, as a browser's own button does.
+        return (yield from self._press(lambda: self.browser.press(page, link, choice)))
 
     def _press(self, press: Callable[[], Page]) -> Script[Page]:
         """Press a button, and press it again after a moment when nobody answers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 from collections.abc import Iterator
 from email import message_from_string
@@ -10,14 +11,17 @@ from email.policy import SMTP
 from email.utils import parseaddr
 
 import pytest
+from sqlalchemy import update
 
 from service.inbound.effects import Effect
+from service.introductions import by_reply
 from service.lifecycle import ConsentState, MailKind, State
-from service.store.models import Suppression
+from service.store.models import OutboxMail, Suppression
 from tests.support.inbound_mail import DOMAIN, Listening, inbox
 from tests.support.story import LINDA, NATASHA, RITA, Story, text_of
 
 AS_IT_IS = SMTP.clone(refold_source="none")
+REPLIED = "Answered by reply with these words:"
 REPORT = """\
 Content-Type: message/delivery-status
 
@@ -112,6 +116,15 @@ class Post:
         return mail
 
 
+def as_sent(story: Story, who: str, number: int) -> str:
+    """The text of a mail that somebody got, without its links."""
+    return re.sub(r"http://twoyes\.test/\S+", "[link]", text_of(story.mails(who)[number]))
+
+
+def words_of(story: Story, who: str) -> list[str]:
+    return (story.consent(who).words_shown or "").split()
+
+
 def said(story: Story, who: str) -> tuple[str, str | None]:
     consent = story.consent(who)
     return consent.state, consent.method
@@ -140,18 +153,66 @@ def test_the_words_of_the_mail_and_of_the_reply_are_kept_as_evidence(story: Stor
     words = story.consent(LINDA).words_shown or ""
     for shown in ("A new interior for the salon", f"your address {LINDA}", "Runs the beauty salon"):
         assert shown in words, "a yes by reply is given to what the mail says"
-        assert shown in text_of(story.mails(LINDA)[0])
-    assert "Yes, please." in words
     assert "09:00" in words, "the moments are those of the mail"
-    assert "[a link for Linda Marsh alone]" in words, "but a link that works is nothing to keep"
-    assert "after you confirm" not in words
+    assert words.split() == f"{as_sent(story, LINDA, 0)} {REPLIED} Yes, please.".split()
     assert inbox(story.db)[-1].detail["first_line"] == "Yes, please."
+
+
+def test_a_reply_is_to_the_words_that_were_sent_and_not_to_those_of_today(story: Story, post: Post) -> None:
+    story.ask()
+    sent = as_sent(story, LINDA, 0)
+    with story.writing() as context:
+        case = context.session.merge(story.introduction())
+        case.need, case.consents[0].language = "Another need.", "de"
+    assert post.reply(LINDA, "Yes") == Effect.ANSWERED_YES
+    assert words_of(story, LINDA) == f"{sent} {REPLIED} Yes".split()
+    receipt = text_of(story.mails(LINDA)[-1])
+    assert "> Rita Quill would like to introduce you to Natasha Orlova." in receipt
+    assert "> > A new interior for the salon before spring." in receipt
+    assert "Another need." not in receipt
+
+
+def test_a_reply_to_the_reminder_is_to_the_words_of_the_reminder(story: Story, post: Post) -> None:
+    story.ask()
+    story.sweep(days=4)
+    assert story.kinds(LINDA) == ["ask", "reminder"]
+    assert post.reply(LINDA, "No") == Effect.ANSWERED_NO
+    assert words_of(story, LINDA) == f"{as_sent(story, LINDA, 1)} {REPLIED} No".split()
+
+
+def test_a_reply_to_a_mail_that_points_to_the_ask_is_to_the_words_of_both(story: Story, post: Post) -> None:
+    story.ask()
+    post.reply(LINDA, "Yes, but who is she?")
+    assert story.kinds(LINDA) == ["ask", "unclear"]
+    assert post.reply(LINDA, "Yes") == Effect.ANSWERED_YES
+    both = f"{as_sent(story, LINDA, 0)} {as_sent(story, LINDA, 1)}"
+    assert words_of(story, LINDA) == f"{both} {REPLIED} Yes".split()
+
+
+def test_a_no_below_the_receipt_is_to_the_words_of_the_newest_ask(story: Story, post: Post) -> None:
+    story.ask()
+    story.sweep(days=4)
+    post.reply(LINDA, "Yes")
+    assert story.kinds(LINDA) == ["ask", "reminder", "receipt"]
+    assert post.reply(LINDA, "No, sorry") == Effect.ANSWERED_NO
+    assert words_of(story, LINDA) == f"{as_sent(story, LINDA, 1)} {REPLIED} No, sorry".split()
+
+
+def test_of_an_ask_that_left_before_its_words_were_kept_the_record_says_so(story: Story, post: Post) -> None:
+    story.ask()
+    with story.writing() as context:
+        context.session.execute(update(OutboxMail).values(sent_subject=None, sent_text=None, sent_html=None))
+    assert post.reply(LINDA, "Yes") == Effect.ANSWERED_YES
+    lines = (story.consent(LINDA).words_shown or "").splitlines()
+    assert lines[0] == by_reply.NOT_KEPT
+    assert lines[1] == "Rita Quill would like to introduce you to Natasha Orlova."
+    assert lines[-1] == f"{REPLIED} Yes"
 
 
 def test_the_receipt_of_a_reply_takes_it_back_by_its_link(story: Story, post: Post) -> None:
     story.ask()
     post.reply(LINDA, "yes")
-    assert story.post(f"{story.link(LINDA, '/a/')}/undo").status_code == 303
+    assert story.answer(LINDA, "undo").status_code == 303
     assert said(story, LINDA)[0] == ConsentState.ASKED
     assert post.reply(LINDA, "no") == Effect.TOO_LATE, "the receipt that was replied to is of the old answer"
     story.sweep()
@@ -244,7 +305,7 @@ def test_a_yes_below_the_receipt_of_a_no_takes_nothing_back(story: Story, post: 
 def test_a_yes_below_the_receipt_of_an_undo_is_none(story: Story, post: Post) -> None:
     story.ask()
     post.reply(LINDA, "Yes")
-    story.post(f"{story.link(LINDA, '/a/')}/undo")
+    story.answer(LINDA, "undo")
     story.sweep()
     assert story.kinds(LINDA) == ["ask", "receipt", "receipt"]
     assert post.reply(LINDA, "Oui, merci") == Effect.LINK_SENT

@@ -20,12 +20,12 @@ PROMISE = "We’ll write to you again on"
 
 
 def offered(story: Story, who: str) -> list[str]:
-    """The moments on the buttons, as the page writes them."""
-    return re.findall(r'name="at" value="([^"]*)"', story.client.get(story.link(who, "/a/")).text)
+    """The moments to choose from, as the page writes them."""
+    return re.findall(r'name="choice" value="later-([^"]*)"', story.client.get(story.link(who, "/a/")).text)
 
 
 def ask_later(story: Story, who: str, at: str) -> int:
-    return story.post(story.link(who, "/a/") + "/later", at=at).status_code
+    return story.post(story.link(who, "/a/") + "/options", choice=f"later-{at}").status_code
 
 
 def said_no_later(story: Story) -> bool:
@@ -81,7 +81,7 @@ def test_an_answer_before_leaves_no_reminder_even_if_it_is_taken_back(story: Sto
     ask_later(story, LINDA, offered(story, LINDA)[0])
     story.answer(LINDA, "yes")
     assert PROMISE not in shown(story, LINDA)
-    story.post(story.link(LINDA, "/a/") + "/undo")
+    story.answer(LINDA, "undo")
     story.sweep()
     assert PROMISE not in shown(story, LINDA)
     story.sweep(days=6)
@@ -125,7 +125,6 @@ def test_a_moment_that_no_page_of_ours_sends_is_refused(story: Story, nonsense: 
     story.ask()
     before = rows(story.db)
     assert ask_later(story, LINDA, nonsense) == 400
-    assert story.client.post(story.link(LINDA, "/a/") + "/later").status_code == 400
     assert rows(story.db) == before
 
 
@@ -148,7 +147,7 @@ def test_where_it_is_too_late_nothing_is_offered_or_taken(story: Story, what: st
     if what in ("answered", "taken back"):
         story.answer(LINDA, "yes")
     if what == "taken back":
-        story.post(story.link(LINDA, "/a/") + "/undo")
+        story.answer(LINDA, "undo")
     if what == "withdrawn":
         story.post(story.link(RITA, "/r/"), action="withdraw")
     story.sweep(days={"reminded": 4, "closed": 8}.get(what, 0))
@@ -161,9 +160,10 @@ def test_a_replaced_or_broken_link_asks_for_nothing(story: Story) -> None:
     story.ask()
     old, moment = story.link(LINDA, "/a/"), offered(story, LINDA)[0]
     story.answer(LINDA, "yes")
-    story.post(old + "/undo")
-    assert story.post(old + "/later", at=moment).status_code == 410
-    assert story.post("/a/x/later", at=moment).status_code == 404
+    story.answer(LINDA, "undo")
+    choice = f"later-{moment}"
+    assert story.post(old + "/options", choice=choice).status_code == 410
+    assert story.post("/a/x/options", choice=choice).status_code == 404
 
 
 def test_who_is_left_alone_is_offered_no_later_and_none_is_taken(story: Story) -> None:
@@ -184,9 +184,9 @@ def test_a_scanner_cannot_ask_for_later(environ: dict[str, str], clock: HandCloc
     story.verify()
     moment = offered(story, LINDA)[0]
     story.clock.advance(seconds=9)
-    response = story.post(story.link(LINDA, "/a/") + "/later", at=moment)
-    assert response.status_code == 409
-    assert "please press again in a few seconds" in response.text
+    response = story.post(story.link(LINDA, "/a/") + "/options", choice=f"later-{moment}")
+    assert response.status_code == 422
+    assert "please choose and press once more" in response.text
     assert said_no_later(story)
     story.clock.advance(seconds=1)
     assert ask_later(story, LINDA, moment) == 303

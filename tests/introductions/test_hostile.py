@@ -61,11 +61,12 @@ def test_an_ask_that_is_wanted_again_between_the_fence_and_the_record_still_leav
 
 def test_a_double_click_on_never_again_is_kind_twice(story: Story) -> None:
     story.ask()
-    path, together = story.link(LINDA, "/never/"), Barrier(2)
+    path, fields = story.fill_in(story.link(LINDA, "/never/"), "never")
+    together = Barrier(2)
 
     def click(_: int) -> int:
         together.wait()
-        return story.app.test_client().post(path).status_code
+        return story.app.test_client().post(path, data=fields).status_code
 
     with ThreadPoolExecutor(2) as hands:
         assert list(hands.map(click, range(2))) == [200, 200]
@@ -80,7 +81,7 @@ def test_two_requests_of_the_same_pair_verified_at_once_ask_once(story: Story) -
 
     def verify(link: str) -> int:
         together.wait()
-        return story.app.test_client().post(link, data={"action": "verify"}).status_code
+        return story.app.test_client().post(link, data={"choice": "verify"}).status_code
 
     with ThreadPoolExecutor(2) as hands:
         assert sorted(hands.map(verify, (one, two))) == [303, 409]
@@ -92,7 +93,7 @@ def test_a_never_again_in_the_midst_of_a_verification_is_not_told_to_the_request
     story: Story,
 ) -> None:
     story.ask()
-    never = story.link(LINDA, "/never/")
+    never, fields = story.fill_in(story.link(LINDA, "/never/"), "never")
     story.request(requester_email=RUTH, b_email=DORA)
     verify, together = story.link(RUTH, "/r/"), Barrier(2)
 
@@ -101,8 +102,8 @@ def test_a_never_again_in_the_midst_of_a_verification_is_not_told_to_the_request
         return story.app.test_client().post(path, data=fields).status_code
 
     with ThreadPoolExecutor(2) as hands:
-        pressed = hands.submit(post, never)
-        verified = hands.submit(post, verify, action="verify")
+        pressed = hands.submit(post, never, **fields)
+        verified = hands.submit(post, verify, choice="verify")
         assert pressed.result() == 200
         assert verified.result() in (303, 409)
     story.sweep()
@@ -120,18 +121,19 @@ def test_the_requesters_copy_never_leaves_alone_or_first(story: Story) -> None:
     story.relay.behave(refuse={LINDA: "451 4.2.0 later", NATASHA: "451 4.2.0 later"})
     story.sweep(minutes=10)
     assert "introduction" not in story.kinds(RITA)
-    assert story.post(link + "/undo").status_code == 303
+    assert story.choose(link, "undo").status_code == 303
 
 
 def test_after_never_again_a_yes_is_refused_and_nothing_of_theirs_leaves(story: Story) -> None:
     story.ask()
     link = story.link(LINDA, "/a/")
-    story.post(link + "/wish", wish="never")
+    path, fields = story.fill_in(link, "yes")
+    assert story.choose(link, "never").status_code == 200
     page = story.client.get(link).text
     assert "Take my answer back" not in page
     assert "Yes, introduce us" not in page
-    for path, fields in ((link, {"answer": "yes"}), (link + "/undo", {})):
-        assert story.post(path, **fields).status_code == 409
+    for choice in ("yes", "undo"):
+        assert story.post(path, **{**fields, "choice": choice}).status_code == 409
     story.answer(NATASHA, "yes")
     story.sweep(days=8)
     assert "introduction" not in story.kinds(NATASHA)
@@ -189,11 +191,11 @@ def test_what_goes_wrong_is_logged_without_token_name_or_address(
     story.app.config["PROPAGATE_EXCEPTIONS"] = False
     try:
         with caplog.at_level(logging.ERROR):
-            assert story.post(link + "/wish", wish="never").status_code == 500
+            assert story.post(link + "/options", choice="never").status_code == 500
     finally:
         with story.db.transaction() as session:
             session.execute(text("ALTER TABLE gone RENAME TO suppressions"))
-    assert "answer.wish" in caplog.text
+    assert "answer.choose_option" in caplog.text
     assert link.split("/")[2] not in caplog.text
     assert LINDA not in caplog.text
     assert "parameters: (" not in caplog.text
@@ -206,7 +208,8 @@ def test_no_header_leads_anybody_elsewhere(
     story = Story({**environ, "TRUSTED_PROXIES": "1"}, clock, relay)
     story.ask()
     link = story.link(LINDA, "/a/")
-    response = story.client.post(link, data={"answer": "no"}, headers={header: "//evil.test"})
+    path, fields = story.fill_in(link, "no")
+    response = story.client.post(path, data=fields, headers={header: "//evil.test"})
     assert response.status_code == 303
     assert response.headers["Location"] == link
     assert "evil" not in response.text
@@ -238,14 +241,18 @@ def test_one_broken_row_does_not_keep_the_others_from_being_settled(
 
 
 def test_a_refused_verb_leaves_every_table_as_it_was(story: Story) -> None:
-    story.introduce()
+    story.ask()
+    answer, fields = story.fill_in(story.link(LINDA, "/a/"), "no")
+    story.answer(LINDA, "yes")
+    story.answer(NATASHA, "yes")
+    story.sweep(minutes=10)
     before = rows(story.db)
-    for path, fields in (
-        (story.link(LINDA, "/a/"), {"answer": "no", "phone": "+44 20 7946 0958"}),
+    for path, sent in (
+        (answer, {**fields, "phone": "+44 20 7946 0958"}),
         (story.link(RITA, "/r/"), {"action": "withdraw"}),
         (story.link(RITA, "/r/"), {"action": "correct", "side": "b", "email": "new@interiors.test"}),
     ):
-        assert story.post(path, **fields).status_code in (303, 409)
+        assert story.post(path, **sent).status_code in (303, 409)
     assert rows(story.db) == before
 
 

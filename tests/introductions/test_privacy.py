@@ -53,25 +53,37 @@ def asks_for_later(who: str) -> Play:
 
     def press(story: Story) -> None:
         page = story.link(who, "/a/")
-        moment = re.findall(r'name="at" value="(\d+)"', story.client.get(page).text)[-1]
-        assert story.post(page + "/later", at=moment).status_code == 303
+        moment = re.findall(r'value="(later-\d+)"', story.client.get(page).text)[-1]
+        assert story.choose(page, moment).status_code == 303
 
     return press
 
 
 def takes_back(who: str) -> Play:
-    return lambda story: story.post(story.link(who, "/a/") + "/undo")
+    return lambda story: story.answer(who, "undo")
 
 
 def wishes(who: str, wish: str) -> Play:
-    return lambda story: story.post(story.link(who, "/a/") + "/wish", wish=wish)
+    def choose(story: Story) -> None:
+        assert story.choose(story.link(who, "/a/"), wish).status_code == 200
+
+    return choose
+
+
+def presses_one_click(who: str) -> Play:
+    """Their mail program's own button."""
+    one_click = {"List-Unsubscribe": "One-Click"}
+    return lambda story: story.post(story.link(who, "/never/"), **one_click)
 
 
 def reads(who: str, language: str) -> Play:
-    def choose(story: Story) -> None:
-        assert story.post(story.link(who, "/a/") + "/language", language=language).status_code == 303
+    """They look at their page in another language, and leave it at that."""
 
-    return choose
+    def look(story: Story) -> None:
+        page = story.link(who, "/a/")
+        assert story.client.get(f"{page}?lang={language}").status_code == 200
+
+    return look
 
 
 def comes_back(who: str) -> Play:
@@ -104,9 +116,12 @@ UNANSWERED: dict[str, Case] = {
         1: together(says(LINDA, "yes"), says(NATASHA, "yes")),
         1.05: takes_back(NATASHA),
     },
-    "a chooses another language": {1: reads(LINDA, "de")},
+    "a says no in another language": {1: together(reads(LINDA, "de"), says(LINDA, "no"))},
     "a says never again": {1: wishes(LINDA, "never")},
     "b reports it": {1: wishes(NATASHA, "report")},
+    "b reports it, and takes that back": {1: wishes(NATASHA, "report"), 20: wishes(NATASHA, "take-back")},
+    "a's mail program stops all mail": {1: presses_one_click(LINDA)},
+    "it does, and a says no": {1: presses_one_click(LINDA), 20: says(LINDA, "no")},
     "a asks for later": {1: asks_for_later(LINDA)},
     "b asks for later, and a says no": {1: asks_for_later(NATASHA), 20: says(LINDA, "no")},
     "both ask for later, and b says yes": {

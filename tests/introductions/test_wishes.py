@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from service.introductions import by_reply, links, quotas, requests, wishes
+from service.introductions import reports as reports_of_abuse
 from service.introductions.answers import NeverAgain
 from service.introductions.links import LinkReplaced
-from service.introductions.wishes import UnknownReport, Wish
+from service.introductions.reports import UnknownReport
+from service.introductions.wishes import Wish
 from service.lifecycle import ConsentState, MailKind, Role, State
 from service.mail.tokens import Tokens
 from service.store.models import Consent, Event, Introduction, Report, Suppression
@@ -104,9 +106,10 @@ def test_the_fence_knows_both_forms_of_suppression(story: Story, requester: str)
 
 def test_a_later_yes_of_who_said_not_from_is_refused(story: Story) -> None:
     story.ask()
+    path, fields = story.fill_in(story.link(NATASHA, "/a/"), "yes")
     wish(story, NATASHA, Wish.NOT_FROM)
-    assert story.answer(NATASHA, "yes").status_code == 409
-    assert story.post(story.link(NATASHA, "/a/") + "/undo").status_code == 409
+    assert story.post(path, **fields).status_code == 409
+    assert story.post(path, **{**fields, "choice": "undo"}).status_code == 409
     assert story.consent(NATASHA).state is ConsentState.NO
 
 
@@ -190,12 +193,12 @@ def test_a_report_that_an_operator_dismisses_counts_no_more(story: Story) -> Non
     wish(story, NATASHA, Wish.REPORT)
     [report] = reports(story)
     with story.db.transaction() as session:
-        wishes.dismiss_report(session, report.id, story.clock())
+        reports_of_abuse.dismiss(session, report.id, story.clock())
     assert allowed(story, RITA) == 5
     assert len(suppressions(story)) == 1
     for unknown in (report.id, report.id + 1):
         with story.db.transaction() as session, pytest.raises(UnknownReport):
-            wishes.dismiss_report(session, unknown, story.clock() + timedelta(days=1))
+            reports_of_abuse.dismiss(session, unknown, story.clock() + timedelta(days=1))
 
 
 # The verbs of replies, which meet the same rules.
@@ -205,7 +208,7 @@ def reply(story: Story, who: str, yes: bool, kind: MailKind = MailKind.ASK, vers
     mail = story.outbox(kind, who)[-1]
     with story.writing() as context:
         reply = by_reply.Reply(context.session.merge(mail), version, "yes please", 7)
-        by_reply.answer(context, reply, "Words.", yes=yes)
+        by_reply.answer(context, reply, yes=yes)
 
 
 def send_link(story: Story, kind: MailKind, who: str) -> bool:
@@ -219,10 +222,13 @@ def test_a_reply_is_an_answer_with_its_words_as_evidence(story: Story) -> None:
     reply(story, LINDA, yes=True)
     linda = story.consent(LINDA)
     assert (linda.state, linda.method) == (ConsentState.YES, "reply")
-    assert linda.words_shown == "Words.\nAnswered by reply with these words: yes please"
+    words = linda.words_shown or ""
+    assert words.startswith("Hello Linda Marsh,\n\nRita Quill would like to introduce you")
+    assert words.endswith("\nAnswered by reply with these words: yes please")
     with story.db.reading() as session:
         event = session.scalars(select(Event).where(Event.name == "answered")).one()
-        assert event.detail == {"answer": "yes", "method": "reply", "inbound": 7, "said": "yes please"}
+        evidence = {"inbound": 7, "said": "yes please", "words": words}
+        assert event.detail == {"answer": "yes", "method": "reply", **evidence}
     story.sweep()
     assert story.kinds(LINDA) == ["ask", "receipt"]
 
@@ -284,7 +290,7 @@ def test_the_link_is_sent_once_for_the_answer_and_once_for_the_handoff(story: St
     assert send_link(story, MailKind.ASK, NATASHA) is False
     story.sweep(days=3)
     assert [send_link(story, MailKind.FOLLOW_UP, NATASHA) for _ in range(2)] == [True, False]
-    story.post(story.link(LINDA, "/f/"), answer="yes")
+    story.choose(story.link(LINDA, "/f/"), "yes")
     assert send_link(story, MailKind.FOLLOW_UP, LINDA) is False
 
 

@@ -21,7 +21,7 @@ from service.language.languages import CATALOGUES, LANGUAGES, direction, speakin
 from service.views.requester.forms import RequestForm
 from tests.conftest import rows
 from tests.support.smtp_server import FaultySmtp
-from tests.support.story import FORM, LINDA, NATASHA, RITA, HandClock, Story
+from tests.support.story import FORM, LINDA, NATASHA, RITA, HandClock, Story, text_of
 
 ROOT = Path(__file__).parents[2]
 TRANSLATED = (
@@ -153,9 +153,9 @@ def pages(story: Story, lang: str) -> Iterator[TestResponse]:
     story.sweep(days=3)
     for link in (story.link(LINDA, "/a/"), story.link(RITA, "/r/"), story.link(LINDA, "/f/")):
         yield get(link + ask)
-    yield post(story.link(LINDA, "/a/") + "/undo" + ask)
+    yield post(story.link(LINDA, "/a/") + ask, data={"choice": "undo"})
     yield get("/desk/sign-out" + ask)
-    yield post(story.link(LINDA, "/a/") + "/later" + ask, data={"at": "0"})
+    yield post(story.link(LINDA, "/a/") + "/options" + ask, data={"choice": "later-0"})
     yield get(story.link(LINDA, "/never/") + ask)
     yield post(story.link(LINDA, "/never/") + ask)
 
@@ -199,14 +199,15 @@ def test_a_page_behind_a_link_is_in_the_language_of_the_person_it_was_made_for(s
 def test_an_error_behind_a_link_is_told_in_its_readers_language_too(story: Story) -> None:
     story.ask(a_language="de")
     link = story.link(LINDA, "/a/")
-    assert language_of(story.post(link, answer="perhaps")) == "de"
-    assert language_of(story.post(f"{link}/undo")) == "de"
+    for choice, status in (("perhaps", 400), ("undo", 409), ("", 422)):
+        refused = story.post(link, choice=choice)
+        assert (refused.status_code, language_of(refused)) == (status, "de")
     story.answer(LINDA, "no")
-    story.post(f"{link}/undo")
+    story.answer(LINDA, "undo")
     replaced = story.client.get(link)
     assert (replaced.status_code, language_of(replaced)) == (410, "de")
     story.sweep()
-    wished = story.post(story.link(LINDA, "/never/"))
+    wished = story.choose(story.link(LINDA, "/never/"), "never")
     assert (wished.status_code, language_of(wished)) == (200, "de")
 
 
@@ -221,10 +222,10 @@ def test_a_page_that_was_asked_for_in_a_language_stays_in_it(story: Story) -> No
     story.introduce()
     story.sweep(days=3)
     link = story.link(LINDA, "/f/")
-    answered = story.client.post(f"{link}?lang=de", data={"answer": "yes"})
+    answered = story.choose(f"{link}?lang=de", "yes")
     assert answered.headers["Location"] == f"{link}?lang=de"
     assert 'action="/?lang=es"' in story.client.get("/?lang=es").text
-    assert "lang" not in story.post(link, answer="yes").headers["Location"]
+    assert "lang" not in story.choose(link, "no").headers["Location"]
 
 
 @pytest.mark.parametrize(
@@ -301,26 +302,32 @@ def test_the_switch_of_the_form_keeps_everything_typed(story: Story, shown: str)
     assert rows(story.db) == before
 
 
-@pytest.mark.parametrize(("who", "path"), [(LINDA, "/a/"), (RITA, "/r/")])
-def test_a_choice_on_the_page_is_kept_and_a_later_mail_speaks_it(story: Story, who: str, path: str) -> None:
-    story.ask()
-    link = story.link(who, path)
-    assert f'action="{link}/language"' in story.client.get(f"{link}?lang=es").text
-    answer = story.client.post(f"{link}/language?lang=es", data={"language": "ar"})
-    assert (answer.status_code, answer.headers["Location"]) == (303, link)
-    assert language_of(story.client.get(link)) == "ar"
-    assert spoken(story) == (("en", "ar", "en") if who == LINDA else ("ar", "en", "en"))
-
-
-@pytest.mark.parametrize("fields", [{}, {"language": "tlh"}, {"language": ""}])
-def test_a_choice_of_no_language_of_ours_is_refused_and_changes_nothing(
-    story: Story, fields: dict[str, str]
+@pytest.mark.parametrize("choice", ["yes", "no", "never"])
+def test_whoever_answers_in_another_language_is_written_to_in_it_from_then_on(
+    story: Story, choice: str
 ) -> None:
     story.ask()
-    before = rows(story.db)
-    for link in (story.link(LINDA, "/a/"), story.link(RITA, "/r/")):
-        assert story.post(f"{link}/language", **fields).status_code == 400
-    assert rows(story.db) == before
+    story.choose(f"{story.link(LINDA, '/a/')}?lang=ar", choice)
+    assert spoken(story) == ("en", "ar", "en")
+    story.sweep()
+    if choice != "never":
+        assert text_of(story.mails(LINDA)[-1]).startswith("مرحباً")
+
+
+def test_whoever_verifies_in_another_language_is_written_to_in_it_from_then_on(story: Story) -> None:
+    story.request()
+    story.client.delete_cookie("session", domain="localhost")
+    story.choose(f"{story.link(RITA, '/r/')}?lang=ar", "verify")
+    assert spoken(story) == ("ar", "en", "en")
+
+
+@pytest.mark.parametrize("choice", ["", "nothing", "accept", "maybe"])
+def test_a_press_that_decides_nothing_changes_no_language(story: Story, choice: str) -> None:
+    story.ask()
+    before = spoken(story)
+    for link in (story.link(LINDA, "/a/"), story.link(LINDA, "/never/"), story.link(RITA, "/r/")):
+        story.client.post(f"{link}?lang=ar", data={"choice": choice})
+    assert spoken(story) == before
 
 
 MOMENTS: dict[str, Callable[[Story], object]] = {"asked": lambda story: story.ask(), "answered": a_yes}

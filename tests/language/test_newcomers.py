@@ -142,6 +142,7 @@ def test_a_name_that_no_person_bears_is_refused(name: str, why: str) -> None:
         ("evil😀com", "leave out the “😀”"),
         ("evil. 😀com", "leave out “evil. com”"),
         ("evil.😀com", "a space after the “.”"),
+        ("paypal1.1com", "a space after the “.”"),
         ("evil:in.com", "a space after the “:”"),
         ("rita @ salon", "leave out the “@”"),
         ("O8OO l23 456", "long numbers"),

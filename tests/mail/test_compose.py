@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from service.introductions import requests
+from service.language import wording
 from service.language.languages import LANGUAGES
 from service.lifecycle import About, ConsentState, Envelope, Mail, MailKind, Order, Reason, Role, State
 from service.mail.compose import compose, introduction_message, message_id
@@ -94,6 +95,7 @@ def case(asked: requests.Request = ASKED, **changes: object) -> Introduction:
     introduction.verified_at, introduction.closes_at = NOW, NOW + timedelta(days=7)
     for number, consent in enumerate(introduction.consents, start=1):
         consent.id, consent.state, consent.asked_at = number, ConsentState.ASKED, NOW
+        consent.words_shown = str(wording.consent_words(introduction, consent.side))
     for name, value in changes.items():
         setattr(introduction, name, value)
     return introduction
@@ -117,7 +119,7 @@ def mail(introduction: Introduction, kind: MailKind, to: Role) -> OutboxMail:
 def raw(introduction: Introduction, kind: MailKind, to: Role, settings: Settings = SETTINGS) -> bytes:
     if kind is MailKind.INTRODUCTION:
         return introduction_message(introduction, MESSAGE_ID, settings)
-    return compose(mail(introduction, kind, to), settings, NOW)
+    return compose(mail(introduction, kind, to), settings, NOW).message
 
 
 def parsed(data: bytes) -> EmailMessage:

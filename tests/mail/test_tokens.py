@@ -84,6 +84,30 @@ def test_a_token_of_a_fallback_key_is_accepted_and_a_new_one_is_signed_with_the_
         Tokens([NEWER]).read_answer(old)
 
 
+def test_a_code_is_six_digits_of_one_request_in_one_browser() -> None:
+    tokens = Tokens([SECRET])
+    codes = {tokens.make_code(number, browser) for number in range(200) for browser in ("here", "there")}
+    assert len(codes) > 390
+    assert all(len(code) == 6 and code.isascii() and code.isdigit() for code in codes)
+    assert any(code.startswith("0") for code in codes)
+    code = tokens.make_code(7, "here")
+    assert tokens.is_code_of(7, "here", code)
+    for number, browser, typed in (
+        (8, "here", code),
+        (7, "there", code),
+        (7, "here", code[1:]),
+        (7, "here", ""),
+    ):
+        assert not tokens.is_code_of(number, browser, typed)
+
+
+def test_a_code_of_a_fallback_key_is_accepted_and_a_mail_has_the_newest() -> None:
+    old, both = Tokens([SECRET]).make_code(7, "here"), Tokens([SECRET, NEWER])
+    assert both.is_code_of(7, "here", old)
+    assert both.make_code(7, "here") == Tokens([NEWER]).make_code(7, "here") != old
+    assert not Tokens([NEWER]).is_code_of(7, "here", old)
+
+
 def test_a_token_holds_numbers_and_no_person() -> None:
     payload = Tokens([SECRET]).make_answer(7, 3).rpartition(".")[0]
     assert base64.urlsafe_b64decode(payload + "==") == b"[7,3]"

@@ -153,7 +153,7 @@ def test_a_mail_that_left_or_never_was_is_left_alone_and_said_so(story: Story, m
 def test_a_mail_that_nobody_needs_any_more_has_no_button_and_is_left_alone(story: Story) -> None:
     mail = fail_linda(story)
     assert 'value="retry"' in story.client.get(PATH).text
-    story.post(story.link(LINDA, "/a/"), answer="no")
+    story.answer(LINDA, "no")
     story.sweep(days=8)
     assert "1 failed email is no longer needed." in look(story)
     assert 'value="retry"' not in story.client.get(PATH).text
@@ -320,7 +320,27 @@ def test_dismissing_a_report_restores_the_limit_and_leaves_the_reporter_alone(st
     with story.db.reading() as session:
         assert session.get_one(Report, 1).dismissed_at == story.clock()
         assert is_suppressed(session, NATASHA, RITA)
-    assert "Report 1 was already dismissed." in press(story, "dismiss", report="1")
+    assert "Report 1 was already dismissed, or taken back." in press(story, "dismiss", report="1")
+
+
+def test_a_requester_whom_reports_stop_is_named_and_freed_by_a_dismissal(story: Story) -> None:
+    stopped = "Stopped: three people have reported them, in three introductions."
+    for number in range(3):
+        person = f"b{number}@interiors.test"
+        story.ask(b_email=person)
+        assert stopped not in look(story)
+        wish(story, person, wishes.Wish.REPORT)
+    assert f"Requests in 24 hours: 3 of 0. Open: 3. Reports: 3. {stopped}" in look(story)
+    assert stopped not in press(story, "dismiss", report="2")
+
+
+def test_a_report_that_was_taken_back_is_shown_no_more_and_cannot_be_dismissed(story: Story) -> None:
+    story.ask()
+    wish(story, NATASHA, wishes.Wish.REPORT)
+    story.choose(story.link(NATASHA, "/a/"), "take-back")
+    assert "Report 1 about" not in look(story)
+    assert f"{RITA} Requests" not in look(story)
+    assert "Report 1 was already dismissed" in press(story, "dismiss", report="1")
 
 
 def test_requesters_are_listed_from_one_request_before_their_limit_on(story: Story) -> None:
@@ -382,8 +402,9 @@ def test_a_lifted_suppression_lets_a_new_request_be_asked_and_leaves_an_event(st
 
 def test_a_no_stands_after_the_lifting_until_whoever_said_it_changes_it(story: Story) -> None:
     story.ask()
+    path, filled_in = story.fill_in(story.link(NATASHA, "/a/"), "yes")
     wish(story, NATASHA, wishes.Wish.NEVER)
-    assert story.answer(NATASHA, "yes").status_code == 409
+    assert story.post(path, **filled_in).status_code == 409
     press(story, "lift", email=NATASHA)
     assert story.consent(NATASHA).state is ConsentState.NO
     assert story.answer(NATASHA, "yes").status_code == 303

@@ -60,7 +60,7 @@ class _Forms(HTMLParser):
         if tag == "form":
             self._form = None
             if given.get("method", "get").lower() == "post":
-                self._form = Form(urlsplit(urljoin(self.page, given.get("action", ""))).path)
+                self._form = Form(on_this_site(urljoin(self.page, given.get("action", ""))))
                 self.found.append(self._form)
         elif self._form and "disabled" not in given:
             self._control(self._form, tag, given)
@@ -92,6 +92,12 @@ class _Forms(HTMLParser):
             self._select = ""
         elif tag == "textarea":
             self._textarea = None
+
+
+def on_this_site(address: str) -> str:
+    """An address without its scheme and host."""
+    parts = urlsplit(address)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def forms_of(html: str, page: str) -> list[Form]:

@@ -14,6 +14,7 @@ from functools import cached_property
 
 import requests
 
+from .forms import form_with
 from .smtp_server import ReceivedMail
 from .story import FORM, text_of
 
@@ -109,6 +110,15 @@ class Browser:
 
     def post(self, path: str, **fields: str) -> Page:
         return self._fetch("POST", path, fields)
+
+    def choose(self, path: str, choice: str, **fields: str) -> Page:
+        """Open a page behind a mailed link, choose, and press."""
+        return self.press(self.get(path), path, choice, **fields)
+
+    def press(self, page: Page, path: str, choice: str, **fields: str) -> Page:
+        """Choose on a page that is open, and press."""
+        form, chosen = form_with(page.text, path, choice)
+        return self.post(form.path, **(form.pressed(None, chosen) | fields))
 
     def send_form(self, **changes: str) -> Page:
         """Open the form, fill it in, and send it."""

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -30,7 +29,7 @@ from service.sweep import sweep
 from service.views.requester.forms import RequestForm
 
 from .flowed import unflowed
-from .forms import form_with
+from .forms import form_with, on_this_site
 from .smtp_server import FaultySmtp
 
 SECRET = "qN3v-9sLx0pT7bWm2eRz"
@@ -199,7 +198,7 @@ class Story:
             context.session.add(confirmed)
 
     def post(self, path: str, **fields: str) -> TestResponse:
-        return self.client.post(urlsplit(path).path, data=fields)
+        return self.client.post(on_this_site(path), data=fields)
 
     def request(self, **changes: str) -> TestResponse:
         """Rita fills in the form and sends it; an empty change leaves a field out."""
@@ -229,7 +228,7 @@ class Story:
 
     def fill_in(self, page: str, choice: str, **fields: str) -> tuple[str, dict[str, str]]:
         """Open a page and choose, without a press: where its form is sent to, and what is sent."""
-        path = urlsplit(page).path
+        path = on_this_site(page)
         form, chosen = form_with(self.client.get(path).get_data(as_text=True), path, choice)
         return form.path, form.pressed(None, chosen) | fields
 

@@ -62,7 +62,7 @@ def test_every_answer_of_every_route_forbids_what_the_pages_do_not_need(played: 
         for address in addresses(played, rule):
             assert "<" not in address, f"this test does not know what to put into {rule}"
             for method in sorted((rule.methods or set()) & {"GET", "HEAD", "OPTIONS", "POST"}):
-                response = played.client.open(address, method=method, data={"answer": "maybe"})
+                response = played.client.open(address, method=method, data={"choice": "maybe"})
                 answered += 1
                 policy = response.headers["Content-Security-Policy"]
                 assert response.headers["X-Content-Type-Options"] == "nosniff", rule
@@ -83,12 +83,12 @@ def test_a_page_behind_a_link_stays_in_no_cache_and_in_no_referer(played: Story)
     for rule in filter(is_linked, played.app.url_map.iter_rules()):
         for address in addresses(played, rule):
             for method in sorted((rule.methods or set()) & {"GET", "POST"}):
-                headers = played.client.open(address, method=method, data={"answer": "maybe"}).headers
+                headers = played.client.open(address, method=method, data={"choice": "maybe"}).headers
                 assert headers["Cache-Control"] == "no-store", f"{method} {rule}"
                 assert headers["Referrer-Policy"] == "no-referrer", f"{method} {rule}"
 
 
-@pytest.mark.parametrize("way", ["undo", "wish", "language", "", "nonsense"])
+@pytest.mark.parametrize("way", ["undo", "options", "language", "", "nonsense"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
 def test_nor_does_what_stands_below_a_link_or_is_asked_of_it_in_vain(
     played: Story, way: str, method: str
@@ -111,7 +111,7 @@ def test_every_other_page_names_itself_to_itself_which_the_check_of_forms_needs(
 
 
 def test_a_page_that_is_not_there_is_told_under_the_same_policy(played: Story) -> None:
-    for address, method in (("/no-such-page", "GET"), ("/requested", "POST"), ("/r/x/y/z", "GET")):
+    for address, method in (("/no-such-page", "GET"), ("/desk/asked", "POST"), ("/r/x/y/z", "GET")):
         response = played.client.open(address, method=method)
         assert response.status_code in (404, 405)
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]

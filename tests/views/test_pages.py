@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from service.introductions.wishes import Wish
 from service.lifecycle import ConsentState, Envelope, Role, State
 from service.store.models import Report
 from service.store.suppressions import is_suppressed, suppress
@@ -45,8 +46,8 @@ def test_after_a_never_the_answer_page_offers_nothing_that_could_not_be_done(
     story.ask()
     if before:
         story.answer(LINDA, before)
-    page, button = story.link(LINDA, "/a/"), story.link(LINDA, "/never/")
-    wished = story.post(f"{page}/wish", wish="never") if where == "answer page" else story.post(button)
+    page = story.link(LINDA, "/a/")
+    wished = story.choose(page if where == "answer page" else story.link(LINDA, "/never/"), "never")
     assert wished.status_code == 200
     assert story.consent(LINDA).state is ConsentState.NO
     shown = story.client.get(page)
@@ -59,19 +60,22 @@ def test_after_a_never_the_answer_page_offers_nothing_that_could_not_be_done(
 def test_a_later_no_does_not_bring_back_what_a_never_took_away(story: Story) -> None:
     story.ask()
     page = story.link(LINDA, "/a/")
-    story.post(f"{page}/wish", wish="never")
-    assert story.post(page, answer="no").status_code == 303
+    path, filled_in = story.fill_in(page, "no")
+    story.choose(page, "never")
+    assert story.post(path, **filled_in).status_code == 303
     assert "Take my answer back" not in story.client.get(page).text
 
 
-@pytest.mark.parametrize(("path", "fields"), [("", {"answer": "yes"}), ("/undo", {})])
+@pytest.mark.parametrize("choice", ["yes", "undo"])
 def test_a_yes_or_undo_after_a_never_gets_a_page_of_its_own_and_changes_nothing(
-    story: Story, path: str, fields: dict[str, str]
+    story: Story, choice: str
 ) -> None:
     story.ask()
     page = story.link(LINDA, "/a/")
-    story.post(f"{page}/wish", wish="never")
-    response = story.post(page + path, **fields)
+    story.answer(LINDA, "no")
+    path, filled_in = story.fill_in(page, choice)
+    story.choose(page, "never")
+    response = story.post(path, **filled_in)
     assert response.status_code == 409
     assert "You asked us not to write to you again." in said(response)
     assert "can’t write to you" in said(response)
@@ -86,14 +90,14 @@ def test_a_yes_or_undo_after_a_never_gets_a_page_of_its_own_and_changes_nothing(
 def test_a_reload_of_what_a_button_came_to_shows_the_page_it_stands_on(story: Story) -> None:
     story.ask()
     page = story.link(LINDA, "/a/")
-    for button in ("wish", "undo", "language"):
-        answer = story.client.get(f"{page}/{button}")
-        assert (answer.status_code, answer.location) == (303, page)
-    assert story.client.put(f"{page}/wish").status_code == 405
+    answer = story.client.get(f"{page}/options")
+    assert (answer.status_code, answer.location) == (303, page)
+    assert story.client.put(f"{page}/options").status_code == 405
 
 
 def wishes_on(response: TestResponse) -> list[str]:
-    return re.findall(r'name="wish" value="([^"]*)"', response.text)
+    choices = re.findall(r'name="choice" value="([^"]*)"', response.text)
+    return [choice for choice in choices if choice in list(Wish)]
 
 
 def reports(story: Story) -> list[Role]:
@@ -116,7 +120,7 @@ def test_each_wish_is_offered_recorded_and_told(
     story.ask()
     page = story.link(LINDA, where)
     assert wishes_on(story.client.get(page)) == ["not-from", "never", "report"]
-    done = story.post(f"{page}/wish" if where == "/a/" else page, wish=wish)
+    done = story.choose(page, wish)
     assert (done.status_code, headline in said(done)) == (200, True)
     assert story.consent(LINDA).state is ConsentState.NO
     assert reports(story) == ([Role.A] if wish == "report" else [])
@@ -129,10 +133,10 @@ def test_each_wish_is_offered_recorded_and_told(
 def test_whoever_wants_nothing_from_one_person_can_still_leave_altogether(story: Story) -> None:
     story.ask()
     page = story.link(LINDA, "/a/")
-    story.post(f"{page}/wish", wish="not-from")
+    story.choose(page, "not-from")
     assert wishes_on(story.client.get(page)) == ["never", "report"]
     assert "Yes, introduce us" not in story.client.get(page).text
-    assert story.post(f"{page}/wish", wish="never").status_code == 200
+    assert story.choose(page, "never").status_code == 200
     assert wishes_on(story.client.get(page)) == []
 
 
@@ -144,21 +148,21 @@ def test_a_requester_can_only_leave_altogether(story: Story) -> None:
     own = story.link(RITA, "/never/")
     assert wishes_on(story.client.get(own)) == ["never"]
     assert "Never hear from us again?" in said(story.client.get(own))
-    assert story.post(own, wish="report").status_code == 400
+    assert story.post(own, choice="report").status_code == 400
     assert reports(story) == []
 
 
 @pytest.mark.parametrize("where", ["/a/", "/never/"])
-@pytest.mark.parametrize("wish", ["", "yes", "NEVER"])
-def test_a_wish_that_is_none_changes_nothing(story: Story, where: str, wish: str) -> None:
+@pytest.mark.parametrize(("wish", "status"), [("", 422), ("yes", 400), ("NEVER", 400)])
+def test_a_wish_that_is_none_changes_nothing(story: Story, where: str, wish: str, status: int) -> None:
     story.ask()
     page, before = story.link(LINDA, where), rows(story.db)
-    assert story.post(f"{page}/wish" if where == "/a/" else page, wish=wish).status_code == 400
+    assert story.post(f"{page}/options" if where == "/a/" else page, choice=wish).status_code == status
     assert rows(story.db) == before
 
 
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data"])
-def test_the_button_of_a_mail_program_means_never_without_a_cookie_or_a_redirect(
+def test_the_button_of_a_mail_program_stops_mail_without_a_cookie_a_redirect_or_an_answer(
     story: Story, kind: str
 ) -> None:
     story.ask()
@@ -168,7 +172,7 @@ def test_the_button_of_a_mail_program_means_never_without_a_cookie_or_a_redirect
     answer = browser.post(button, data={"List-Unsubscribe": "One-Click"}, content_type=kind)
     assert answer.status_code == 200
     assert "Set-Cookie" not in answer.headers
-    assert story.consent(LINDA).state is ConsentState.NO
+    assert story.consent(LINDA).state is ConsentState.ASKED
     with story.db.reading() as session:
         assert is_suppressed(session, LINDA)
 
@@ -192,31 +196,17 @@ def ask_slowly(story: Story) -> None:
 
 def test_an_answer_that_came_too_soon_is_told_kindly_above_the_form(wary: Story) -> None:
     ask_slowly(wary)
-    page = wary.link(LINDA, "/a/")
-    quick = "That was very quick, so we’ve asked you again by email. Nothing has been recorded yet."
+    quick = "That was very quick: please choose and press once more."
     assert quick not in look(wary, LINDA, "/a/")
-    assert wary.post(page, answer="yes").status_code == 303
+    early = wary.answer(LINDA, "yes")
+    assert early.status_code == 422
     assert wary.consent(LINDA).state is ConsentState.ASKED
-    shown = wary.client.get(page)
-    assert quick in said(shown)
-    assert "Yes, introduce us" in said(shown)
+    assert quick in said(early)
+    assert "Yes, introduce us" in said(early)
     wary.clock.advance(minutes=1)
-    assert wary.post(page, answer="yes").status_code == 303
+    assert wary.answer(LINDA, "yes").status_code == 303
     assert wary.consent(LINDA).state is ConsentState.YES
-    assert quick not in said(wary.client.get(page))
-
-
-def test_a_request_confirmed_too_soon_gets_a_page_with_the_way_back(wary: Story) -> None:
-    wary.request()
-    link = wary.link(RITA, "/r/")
-    early = wary.post(link, action="verify")
-    assert early.status_code == 409
-    assert "That was very quick: please press again in a few seconds." in said(early)
-    assert f'href="{link}"' in early.text
-    assert wary.introduction().state is State.UNVERIFIED
-    wary.clock.advance(seconds=11)
-    assert wary.post(link, action="verify").status_code == 303
-    assert wary.introduction().state is State.ASKING
+    assert quick not in look(wary, LINDA, "/a/")
 
 
 # --- What became of the introduction ------------------------------------------------------------------
@@ -302,19 +292,63 @@ def test_a_corrected_address_that_cannot_be_asked_is_told_at_its_field(story: St
 def test_after_a_follow_up_only_the_other_answer_is_offered(story: Story) -> None:
     story.introduce()
     story.sweep(days=3)
-    link, offered = story.link(LINDA, "/f/"), r'name="answer" value="(\w+)"'
-    assert re.findall(offered, story.client.get(link).text) == ["yes", "no"]
+    link, offered = story.link(LINDA, "/f/"), r'name="choice" value="(\w+)"'
+    assert re.findall(offered, story.client.get(link).text) == ["accept", "nothing", "yes", "no"]
     for answer, other in (("no", "yes"), ("yes", "no")):
-        assert story.post(link, answer=answer).status_code == 303
-        assert re.findall(offered, story.client.get(link).text) == [other]
+        assert story.choose(link, answer).status_code == 303
+        assert re.findall(offered, story.client.get(link).text) == ["accept", "nothing", other]
+
+
+@pytest.mark.parametrize("choice", ["", "nothing", "accept", "maybe"])
+def test_a_follow_up_is_answered_by_a_choice_and_a_press_alone(story: Story, choice: str) -> None:
+    story.introduce()
+    story.sweep(days=3)
+    link = story.link(LINDA, "/f/")
+    page = story.post(link, choice=choice, answer="yes")
+    assert page.status_code == {"nothing": 200, "maybe": 400}.get(choice, 422)
+    assert story.consent(LINDA).in_touch is None
+    assert bool(story.consent(LINDA).suspect_at) is (choice == "accept")
+    if choice != "maybe":
+        assert re.findall(r'name="choice" value="(\w+)"', page.text) == ["accept", "nothing", "yes", "no"]
+        assert "checked" not in page.text
+    again = story.choose(link, "yes")
+    assert again.status_code == (422 if choice == "accept" else 303)
+    assert story.choose(link, "no", word="hello").status_code == 303
+    assert story.consent(LINDA).in_touch is False
+
+
+def test_two_contradicting_words_on_a_follow_up_within_seconds_get_the_page_again(wary: Story) -> None:
+    wary.request()
+    wary.verify()
+    wary.clock.advance(minutes=1)
+    wary.answer(LINDA, "yes")
+    wary.answer(NATASHA, "yes")
+    wary.sweep(minutes=11)
+    wary.sweep(days=3)
+    link = wary.link(LINDA, "/f/")
+    early = wary.choose(link, "yes")
+    assert (early.status_code, "very quick" in said(early)) == (422, True)
+    assert wary.consent(LINDA).in_touch is None
+    wary.clock.advance(minutes=1)
+    path, otherwise = wary.fill_in(link, "no")
+    assert wary.choose(link, "yes").status_code == 303
+    page = wary.post(path, **otherwise)
+    assert page.status_code == 422
+    assert "That was very quick: please choose and press once more." in said(page)
+    assert 'value="no"' in page.text
+    assert wary.consent(LINDA).in_touch is True
+    wary.clock.advance(seconds=10)
+    assert wary.choose(link, "no").status_code == 303
+    assert wary.consent(LINDA).in_touch is False
 
 
 def test_a_second_click_on_undo_tells_that_the_first_one_worked(story: Story) -> None:
     story.ask()
     story.answer(LINDA, "yes")
     page = story.link(LINDA, "/a/")
-    assert story.post(f"{page}/undo").status_code == 303
-    again = story.post(f"{page}/undo")
+    path, filled_in = story.fill_in(page, "undo")
+    assert story.post(path, **filled_in).status_code == 303
+    again = story.post(path, **filled_in)
     assert again.status_code == 410
     assert "If you’ve just taken your answer back, that worked." in said(again)
     assert "The new link is in our latest email" in said(again)
@@ -373,7 +407,7 @@ def test_a_requester_who_is_one_of_the_two_reads_at_once_that_they_withdrew(stor
 def test_a_never_of_a_requester_who_is_one_of_the_two_reads_as_one(story: Story) -> None:
     story.ask(requester_email="bob@quill.test", a_email=RITA)
     story.ask(requester_is="a", b_email="nora@interiors.test")
-    story.post(story.link(RITA, "/never/"))
+    story.choose(story.link(RITA, "/never/"), "never")
     page = look(story, RITA, "/r/")
     assert "You asked us never to contact you again." in page
     assert "Withdraw it for good" not in page

@@ -27,7 +27,7 @@ from .introduction import Introduction
 
 
 class OutboxMail(Base):
-    """A mail that must leave. Only the introduction is stored ready; the rest is rendered when sent."""
+    """A mail that must leave. Only what carries no link is stored ready; the rest is rendered when sent."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -62,9 +62,10 @@ class OutboxMail(Base):
             "kind <> 'introduction' OR (number = 1 AND about = 'case' AND body IS NOT NULL)",
             name="introduced_once",
         ),
-        # Only a link to sign in belongs to no introduction, so no introduction gets past its gate that way.
+        # Only a link to sign in and a mail to an operator belong to no introduction, so no introduction gets
+        # past its gate that way.
         CheckConstraint(
-            "(introduction_id IS NULL) = (kind = 'sign_in') AND "
+            "(introduction_id IS NULL) = (kind IN ('sign_in', 'stopped')) AND "
             "(sign_in_id IS NOT NULL) = (kind = 'sign_in')",
             name="belongs_to_one",
         ),
@@ -86,9 +87,13 @@ class OutboxMail(Base):
     tag: Mapped[str] = mapped_column(String(16), default=lambda: secrets.token_hex(8))
     """Names this mail in the addresses that replies and bounces come to; random, so that it tells nothing."""
     body: Mapped[bytes | None]
-    sent_text: Mapped[str | None] = mapped_column(Text)
-    sent_html: Mapped[str | None] = mapped_column(Text)
-    """What an ask said when it was sent, with links and signed addresses masked: the words on record."""
+    sent_subject: Mapped[str | None] = mapped_column(Text)
+    sent_text: Mapped[str | None] = mapped_column(Text, deferred=True)
+    sent_html: Mapped[str | None] = mapped_column(Text, deferred=True)
+    """What an ask said when it was sent, with links and signed addresses masked: the words on record.
+
+    Of any other mail to a party only the subject, which a reply to it repeats.
+    """
     gate_a: Mapped[str | None] = mapped_column(String(1))
     gate_b: Mapped[str | None] = mapped_column(String(1))
 
@@ -114,14 +119,14 @@ class OutboxMail(Base):
 
     @property
     def case(self) -> Introduction:
-        """The introduction that this mail belongs to; every kind but the link to sign in has one."""
+        """The introduction of this mail; all have one but links to sign in and mails to operators."""
         if self.introduction is None:
             raise ValueError(f"mail {self.id} belongs to no introduction")
         return self.introduction
 
     @property
     def on_behalf_of(self) -> str:
-        """The address of the requester on whose behalf this mail goes, or "" for the link to sign in."""
+        """The address of the requester on whose behalf this mail goes, or "" where there is none."""
         return self.introduction.requester_address if self.introduction else ""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
@@ -11,15 +9,15 @@ from sqlalchemy.orm import Session
 
 from service.desk import overview
 from service.desk.overview import StatusFilter
-from service.desk.timeline import history, mails, may_remind, timeline
-from service.introductions import decisions
+from service.desk.timeline import agreed, history, mails, may_remind, timeline
+from service.introductions import decisions, quotas
 from service.language.languages import gettext, lazy_gettext
 from service.store.context import Context
 from service.store.models import Introduction
 from service.views.requester import actions
 from service.views.requester.forms import CorrectionForm
 from service.views.site.auth import User, current_user, sign_in_required
-from service.views.site.current import database, now, reading, settings
+from service.views.site.current import database, now, reading, settings, writing
 from service.views.site.errors import EXPIRED
 from service.views.site.marks import MARKS
 
@@ -73,20 +71,12 @@ def show(id: int) -> ResponseReturnValue:
 @pages.post("/desk/introductions/<int:id>")
 @sign_in_required
 def act(id: int) -> ResponseReturnValue:
-    lock = partial(_lock_own, id=id)
-    match request.form.get("action"):
-        case "verify":
-            actions.verify(lock)
-        case "withdraw":
-            actions.withdraw(lock)
-        case "remind":
-            actions.remind(lock)
-        case "correct":
-            if form := actions.correct(lock):
-                with reading() as context:
-                    return _page(context, _own(context, id), form), 422
-        case _:
-            abort(400)
+    with writing() as context:
+        # The quotas are locked before any introduction.
+        quotas.lock(context.session)
+        introduction = decisions.lock(context.session, _own(context, id).id)
+        if form := actions.act(context, introduction, request.form.get("action", "")):
+            return _page(context, introduction, form), 422
     return redirect(url_for("introductions.show", id=id), 303)
 
 
@@ -108,6 +98,7 @@ def _page(context: Context, introduction: Introduction, form: CorrectionForm) ->
         sought_by=overview.sought_by(introduction),
         mark_texts=MARKS,
         timeline=timeline(session, settings, introduction, now),
+        agreed=agreed(introduction),
         **actions.template_variables(context, introduction, form),
     )
 
@@ -125,10 +116,6 @@ def _history(session: Session, introduction: Introduction) -> str:
 def _own(context: Context, id: int) -> Introduction:
     """Return an introduction of the user who is signed in. Aborts with 404 for any other."""
     return overview.find(context.session, id, _user().address) or abort(404)
-
-
-def _lock_own(context: Context, id: int) -> Introduction:
-    return decisions.lock(context.session, _own(context, id).id)
 
 
 def _user() -> User:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from service.desk import sign_in as use_cases
+from service.introductions import presses
+from service.introductions.presses import Undecided
 from service.language.languages import gettext, spoken
 from service.mail.tokens import BadLink, Link, Tokens
 from service.store.models import SignIn
+from service.views.site import browser, choices
 from service.views.site.auth import current_user, end_session, safe_next, sign_in_required, start_session
 from service.views.site.current import reading, writing
 from service.views.site.links import by_id, require
 from service.views.site.security import keep_out_of_caches
 
 from .forms import SignInForm
+
+SIGN_IN = "sign-in"
+"""The choice of the form behind the link, beside the one that does nothing."""
 
 pages = Blueprint("desk", __name__)
 pages.before_request(keep_out_of_caches)
@@ -37,7 +43,7 @@ def ask() -> ResponseReturnValue:
     if not form.validate():
         return render_template("sign_in.html", form=form, next=start), 422
     with writing() as context:
-        use_cases.ask_for_link(context, form.email.data or "", spoken())
+        use_cases.ask_for_link(context, form.email.data or "", spoken(), browser.word())
     # Kept in this browser, so that no mail can lead anybody anywhere.
     session["next"] = start
     return redirect(url_for("desk.asked"), 303)
@@ -51,13 +57,20 @@ def asked() -> ResponseReturnValue:
 @links.get("/desk/in/<token>")
 def show(link: Link) -> ResponseReturnValue:
     with reading() as context:
-        return render_template("sign_in_here.html", email=use_cases.read(context, link).email)
+        return _page(use_cases.read(context, link))
 
 
 @links.post("/desk/in/<token>")
 def use(link: Link) -> ResponseReturnValue:
+    press = choices.read()
     with writing() as context:
-        who = use_cases.sign_in(context, use_cases.lock(context, link))
+        row = use_cases.lock(context, link)
+        if not browser.has_asked_for(row):
+            if why := presses.undecided(context, row, press):
+                return _page(row, why), choices.status(why)
+            if press.choice != SIGN_IN:
+                abort(400)
+        who = use_cases.sign_in(context, row)
     return redirect(start_session(who), 303)
 
 
@@ -93,6 +106,11 @@ def used(_: use_cases.LinkUsed) -> ResponseReturnValue:
 @links.errorhandler(use_cases.LinkLapsed)
 def lapsed(_: use_cases.LinkLapsed) -> ResponseReturnValue:
     return _over(gettext("This link has expired.")), 410
+
+
+def _page(row: SignIn, undecided: Undecided | None = None) -> str:
+    by_choice = not browser.has_asked_for(row)
+    return render_template("sign_in_here.html", sign_in=row, by_choice=by_choice, undecided=undecided)
 
 
 def _over(headline: str) -> str:

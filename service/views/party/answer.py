@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.orm import Session
 
 from service.introductions import answers, presses, quotas, requests, wishes
 from service.introductions.links import lock_consent, read_consent
@@ -69,10 +68,17 @@ def choose_option(link: Link) -> ResponseReturnValue:
         if press.choice.startswith(wishing.LATER):
             answers.ask_later(context, consent, wishing.chosen_moment(press.choice))
             return redirect(url_for("answer.show"), 303)
-        wish = wishing.chosen(press.choice, consent.introduction, consent.side)
-        wishes.from_page(context, consent, wish)
+        _grant(context, consent, press.choice)
         requester = consent.introduction.requester_name
-    return wishing.done(wish, requester)
+    return wishing.done(press.choice, requester)
+
+
+def _grant(context: Context, consent: Consent, choice: str) -> None:
+    introduction, side = consent.introduction, consent.side
+    if choice == wishing.TAKE_BACK:
+        wishes.take_back_report(context, introduction, side, consent.email)
+    else:
+        wishes.from_page(context, consent, wishing.chosen(choice, introduction, side))
 
 
 def _if_words_changed(consent: Consent, choice: str) -> Undecided | None:
@@ -110,7 +116,7 @@ def _page(
 ) -> str:
     introduction = consent.introduction
     closes_at = introduction.closes_at
-    suppressed_for = _suppressed_for(context.session, consent)
+    suppressed_for = wishing.suppressed_for(context.session, consent.email, introduction.requester_address)
     may_ask_later = not suppressed_for and answers.may_ask_later(context, consent)
     return render_template(
         "answer.html",
@@ -126,8 +132,9 @@ def _page(
         is_open=introduction.to_case().is_open and _may_answer(consent),
         preview=introduction_before(introduction, consent.side, settings()),
         preview_language=language_of(introduction, MailKind.INTRODUCTION, consent.side),
-        offered=wishing.offered(introduction, consent.side),
+        offered=wishing.offered(context.session, introduction, consent.side, consent.email),
         suppressed_for=suppressed_for,
+        stopped_by_one_click=not suppressed_for and is_suppressed(context.session, consent.email),
         remind_choices=answers.moments_for_later(context, consent) if may_ask_later else (),
         reminded_at=moment(consent.remind_at) if may_ask_later and consent.remind_at else "",
         is_asked_again=_is_asked_again(consent),
@@ -136,14 +143,6 @@ def _page(
         closes=moment(closes_at) if closes_at else "",
         introduction_deadline=moment(introduction_deadline(closes_at, settings())) if closes_at else "",
     )
-
-
-def _suppressed_for(session: Session, you: Consent) -> str:
-    """Tell by whom this address is not written to any more: "everyone", "requester", or nobody."""
-    if is_suppressed(session, you.email):
-        return "everyone"
-    requester = you.introduction.requester_address
-    return "requester" if is_suppressed(session, you.email, requester) else ""
 
 
 def _is_asked_again(you: Consent) -> bool:

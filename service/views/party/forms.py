@@ -16,7 +16,7 @@ from service.views.site.validators import FreeText
 
 
 class AnswerForm(Form):
-    """What a party may add on the answer page. The answer itself is the button they press."""
+    """What a party may add on the answer page. The answer itself is the choice they make."""
 
     phone = StringField(
         lazy_gettext("Phone number"),

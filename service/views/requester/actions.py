@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from flask import request
+from flask import abort, request
 
 from service.desk import overview
 from service.desk.overview import Status
@@ -18,47 +17,40 @@ from service.lifecycle import NEVER, AlreadyVerified, CaseClosed, ConsentState, 
 from service.settings.timing import introduction_deadline
 from service.store.context import Context
 from service.store.models import Consent, Introduction
-from service.views.site.current import writing
 from service.views.site.filters import moment
 
 from .forms import CorrectionForm
 
-Lock = Callable[[Context], Introduction]
-"""How a page locks its introduction: behind the requester's link, or by its number at their desk."""
+
+def act(context: Context, introduction: Introduction, action: str) -> CorrectionForm | None:
+    """Do to a locked introduction what was pressed; the quotas are locked too. Aborts with 400 for nonsense.
+
+    Return the form where something is wrong with a correction. Raises what the verb refuses, but where a
+    second press finds it done, or one too late finds it due: then the page tells how things stand.
+    """
+    match action:
+        case "verify":
+            with suppress(AlreadyVerified):
+                requests.verify(context, introduction)
+        case "withdraw":
+            with suppress(CaseClosed):
+                requests.withdraw(context, introduction)
+        case "remind":
+            with suppress(NoReminder):
+                requests.remind(context, introduction)
+        case "correct":
+            return _correct(context, introduction)
+        case _:
+            abort(400)
+    return None
 
 
-def verify(lock: Lock) -> None:
-    """Ask the parties."""
-    # A second click finds it done: the page tells how things stand.
-    with suppress(AlreadyVerified), writing() as context:
-        # The quotas are locked before any introduction.
-        quotas.lock(context.session)
-        requests.verify(context, lock(context))
-
-
-def withdraw(lock: Lock) -> None:
-    """Take the request back."""
-    with suppress(CaseClosed), writing() as context:
-        requests.withdraw(context, lock(context))
-
-
-def remind(lock: Lock) -> None:
-    """Send the reminder now."""
-    # A second click finds it done, one that comes too late finds it due: the page tells how things stand.
-    with suppress(NoReminder), writing() as context:
-        requests.remind(context, lock(context))
-
-
-def correct(lock: Lock) -> CorrectionForm | None:
-    """Correct an address as the form says; return the form where something is wrong with it."""
+def _correct(context: Context, introduction: Introduction) -> CorrectionForm | None:
     form = CorrectionForm(request.form)
     if not form.validate():
         return form
-    side, email = Role(form.side.data or ""), form.email.data or ""
     try:
-        with writing() as context:
-            quotas.lock(context.session)
-            requests.correct(context, lock(context), side, email)
+        requests.correct(context, introduction, Role(form.side.data or ""), form.email.data or "")
     except requests.SameAddress:
         form.add_error(gettext("This address is already part of this introduction. Please use another one."))
         return form

@@ -1,16 +1,20 @@
-"""The forms of the requester's pages: the request itself, and the correction of an address."""
+"""The forms of the requester's pages: the request, the six digits that verify it, a corrected address."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Any, Self
 
 from wtforms import BooleanField, Field, HiddenField, StringField
+from wtforms.validators import StopValidation
 
 from service.introductions.requests import Party, Request
 from service.language import newcomers
 from service.language.free_text import NotAllowed
 from service.language.languages import gettext, lazy_gettext, spoken
 from service.lifecycle import Order, Role
+from service.mail.tokens import CODE_DIGITS
 from service.store.models import FirstWriter, Introduction, Need, Sought, canonical
 from service.views.site.forms import (
     FALSE_VALUES,
@@ -249,6 +253,31 @@ class CorrectionForm(Form):
 
     def add_error(self, message: str) -> None:
         add_error(self.email, message)
+
+
+def _digits(typed: str | None) -> str:
+    """Return digits of any script as ASCII, without spaces, hyphens and marks that nobody sees."""
+    seen = (letter for letter in typed or "" if unicodedata.category(letter) not in ("Zs", "Cf", "Cc", "Pd"))
+    return "".join(str(unicodedata.decimal(letter, letter)) for letter in seen)
+
+
+def _is_code(_: Form, field: StringField) -> None:
+    if not re.fullmatch(f"[0-9]{{{CODE_DIGITS}}}", field.data or ""):
+        raise StopValidation(gettext("Please type the six digits from our email."))
+
+
+class CodeForm(Form):
+    """The six digits of the verification mail."""
+
+    code = StringField(
+        lazy_gettext("The six digits from our email"),
+        [_is_code],
+        filters=[_digits],
+        render_kw={"type": "text", "inputmode": "numeric", "autocomplete": "one-time-code"},
+    )
+
+    def add_error(self, message: str) -> None:
+        add_error(self.code, message)
 
 
 def _role_or_none(word: str) -> Role | None:

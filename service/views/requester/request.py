@@ -1,4 +1,4 @@
-"""/: the form with which an introduction is asked for, its preview, and the page after it."""
+"""/: the form with which an introduction is asked for, and its preview."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from service.lifecycle import MailKind, Role
 from service.mail.addresses import sender_name
 from service.mail.render import Rendering, preview
 from service.store.models import Introduction
+from service.views.site import browser
 from service.views.site.auth import current_user
 from service.views.site.current import now, reading, settings, writing
 from service.views.site.errors import EXPIRED
@@ -43,11 +44,6 @@ def submit() -> ResponseReturnValue:
     return _preview(form) if action == "preview" else _send(form)
 
 
-@pages.get("/requested")
-def requested() -> ResponseReturnValue:
-    return render_template("requested.html")
-
-
 @pages.errorhandler(CSRFError)
 def expired(_: CSRFError) -> ResponseReturnValue:
     """Show the form once more, with everything typed kept."""
@@ -76,13 +72,13 @@ def _fits(form: RequestForm) -> bool:
 def _send(form: RequestForm) -> ResponseReturnValue:
     try:
         with writing() as context:
-            requests.submit(context, form.to_request())
+            requests.submit(context, form.to_request(), browser.word())
     except quotas.TooManyRequests:
         message = gettext(
             "This address has had as many requests as we take in a day. Please try again tomorrow."
         )
         return render_template("request.html", form=form, message=message), 429
-    return redirect(url_for("request.requested"), 303)
+    return redirect(url_for("requested.show"), 303)
 
 
 def _preview(form: RequestForm) -> ResponseReturnValue:

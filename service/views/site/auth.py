@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from service.desk import sign_in
 from service.language.languages import spoken
 
+from . import browser
 from .current import database, settings
 from .security import keep_out_of_caches
 
@@ -70,10 +71,11 @@ def operator_required(view: View) -> View:
 
 
 def start_session(login: sign_in.DeskSession) -> str:
-    """Begin a session, forget whatever another one left, and return the page to go to."""
-    start = safe_next(session.get("next", ""))
+    """Begin a session, forget what another one left but the browser's word, and return the page to go to."""
+    start, word = safe_next(session.get("next", "")), browser.word()
     session.clear()
     session.permanent = True
+    session["browser"] = word
     session["address"], session["generation"] = login
     return start
 

@@ -11,6 +11,7 @@ from service import lifecycle
 from service.introductions.answers import NeverAgain
 from service.introductions.links import LinkReplaced
 from service.introductions.quotas import CannotBeAsked
+from service.introductions.wishes import NothingToTakeBack
 from service.language.languages import lazy_gettext
 from service.mail.tokens import BadLink
 
@@ -49,6 +50,11 @@ REFUSAL_PAGES: dict[type[Exception], Page] = {
             "So we can’t write to you, and nothing has changed. If you’d like that to change, please write "
             "to the person who asked for this introduction, or to whoever runs this TwoYes."
         ),
+    ),
+    NothingToTakeBack: (
+        409,
+        lazy_gettext("There’s no report of yours to take back."),
+        lazy_gettext("You haven’t reported this, or you’ve taken it back already. Nothing has changed."),
     ),
     lifecycle.VerificationLapsed: (
         410,
@@ -94,14 +100,6 @@ REFUSAL_PAGES: dict[type[Exception], Page] = {
             "So there’s nothing to confirm yet. Once the introduction has arrived, we’ll ask you by email."
         ),
     ),
-    lifecycle.TooSoon: (
-        409,
-        lazy_gettext("That was very quick: please press again in a few seconds."),
-        lazy_gettext(
-            "Programs that scan email sometimes press buttons by themselves, so we accept nothing this soon "
-            "after our email. Nothing has changed."
-        ),
-    ),
     lifecycle.Refused: (
         409,
         lazy_gettext("That’s no longer possible."),
@@ -133,7 +131,7 @@ DEFAULT_PAGE = lazy_gettext("That didn’t work."), lazy_gettext("Please go back
 
 def init_app(app: Flask) -> None:
     """Add the pages of refusals and of HTTP errors to an application."""
-    for refusal in (BadLink, LinkReplaced, CannotBeAsked, NeverAgain, lifecycle.Refused):
+    for refusal in (BadLink, LinkReplaced, CannotBeAsked, NeverAgain, NothingToTakeBack, lifecycle.Refused):
         app.register_error_handler(refusal, _refused)
     app.register_error_handler(CSRFError, _expired)
     app.register_error_handler(HTTPException, _http)
@@ -144,7 +142,7 @@ def _refused(refusal: Exception) -> ResponseReturnValue:
         REFUSAL_PAGES[kind] for kind in type(refusal).mro() if kind in REFUSAL_PAGES
     )
     # Only a link that was good may be offered again.
-    is_good = isinstance(refusal, lifecycle.Refused | CannotBeAsked | NeverAgain)
+    is_good = isinstance(refusal, lifecycle.Refused | CannotBeAsked | NeverAgain | NothingToTakeBack)
     return render_template("error.html", headline=headline, next_step=next_step, is_good=is_good), status
 
 

@@ -33,6 +33,13 @@ def lead_and_quote(text: str) -> Markup:
     return Markup('<p class="lead-in">{}</p><blockquote dir="auto">{}</blockquote>').format(lead, typed)
 
 
+def on_record(words: str) -> Markup:
+    """Format words on record: our words, and what somebody typed as quotations."""
+    own, typed = Markup('<p dir="auto">{}</p>'), Markup('<blockquote dir="auto">{}</blockquote>')
+    runs = wording.runs(words)
+    return Markup("").join((typed if is_typed else own).format(text) for is_typed, text in runs)
+
+
 def bdi(typed: str) -> Markup:
     """Isolate something typed, such as a name, so that it keeps its own direction (HTML's bdi element)."""
     return Markup("<bdi>{}</bdi>").format(typed)
@@ -67,6 +74,7 @@ def init_app(app: Flask) -> None:
         moment=moment,
         bdi=bdi,
         lead_and_quote=lead_and_quote,
+        on_record=on_record,
         mail_text=mail_text,
         linked_mail_text=linked_mail_text,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Flask, Response, abort, g, has_request_context, request
+from flask import Flask, Response, g, has_request_context, request
 
 from service.language.languages import LANGUAGES, direction, spoken
 from service.lifecycle import Role
@@ -33,14 +33,6 @@ def use_language_of(reader: Reader | None) -> None:
             g.language = reader.case.consent(reader.to).language
         case Consent() | SignIn():
             g.language = reader.language
-
-
-def posted_language() -> str:
-    """Return the tag of the language whose button was pressed. Aborts with 400 for any other value."""
-    tag = request.form.get("language", "")
-    if tag not in LANGUAGES:
-        abort(400)
-    return tag
 
 
 def parent_page(path: str) -> str:
