@@ -159,6 +159,10 @@ def _side(side: Role, name: str, email: str, blurb: str) -> Consent:
 # --- What makes a variant -------------------------------------------------------------------------
 
 
+def _unverified(introduction: Introduction) -> None:
+    introduction.state, introduction.verified_at, introduction.closes_at = State.UNVERIFIED, None, None
+
+
 def _ordered(introduction: Introduction) -> None:
     introduction.order = Order.A_FIRST
 
@@ -233,7 +237,7 @@ def _unclear(to: Role, about: About, *changes: Change) -> Sample:
 
 
 SAMPLES: dict[str, Sample] = {
-    **_of(MailKind.VERIFY, Role.REQUESTER, plain=()),
+    **_of(MailKind.VERIFY, Role.REQUESTER, plain=(_unverified,)),
     **_of(
         MailKind.ASK,
         Role.A,
@@ -254,6 +258,7 @@ SAMPLES: dict[str, Sample] = {
         followed_up=_unclear(Role.A, About.HANDOFF, _introduced),
         too_late=_unclear(Role.A, About.END, _CLOSED),
         requester=_unclear(Role.REQUESTER, About.ANSWER),
+        unverified=_unclear(Role.REQUESTER, About.ANSWER, _unverified),
     ),
     **_of(
         MailKind.DECLINED,

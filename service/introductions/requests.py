@@ -105,6 +105,17 @@ def submit(context: Context, request: Request, browser: str | None = None) -> In
     return introduction
 
 
+def is_newcomer(context: Context, email: str) -> bool:
+    """Tell whether no introduction that this address asked for, and verified, was confirmed yet.
+
+    Newcomers are strangers to whoever gets their asks, so they may write less: `language.newcomers`.
+    """
+    confirmed = exists().where(
+        Introduction.requester_address == canonical(email), Introduction.state == State.CONFIRMED
+    )
+    return not context.session.scalar(select(confirmed))
+
+
 def verify(context: Context, introduction: Introduction) -> None:
     """Ask the parties, now that the requester's address is known to be theirs. The quotas are locked too.
 

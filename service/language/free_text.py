@@ -14,6 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 from linkify_it import LinkifyIt
 from linkify_it.tlds import TLDS
 
+from .data_files import data
 from .languages import gettext
 
 NAME_LENGTH = 80
@@ -26,6 +27,10 @@ TRICKY = set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 JOINERS = set("\u200c\u200d")
 # Letters and symbols by category, and yet nothing is seen of them.
 BLANK = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0\u2800"), " ")
+
+# A browser takes the first two for the full stop in an address (UTS #46), a person takes them all for it.
+FULL_STOPS = dict.fromkeys(map(ord, "\u3002\uff61\u06d4\u2024\ufe12"), ".")
+DOTTED = re.compile(r"(?<![\w.@/:-])(?:[^\W\d_]+\.)+[^\W\d_]*(?![\w@/:])")
 
 SPELT_OUT = re.compile(
     r"""
@@ -72,7 +77,12 @@ def check_name(text: str) -> None:
     """Raise NotAllowed for control characters, addresses, phone numbers and web addresses in a name."""
     _check_visible(text, breaks=False)
     if _has_address(text) or _has_url(text):
-        raise NotAllowed(gettext("Please leave email and web addresses out of the name."))
+        raise NotAllowed(
+            gettext(
+                "Please leave email and web addresses out of the name. "
+                "If there isn’t one, put a space after the full stop."
+            )
+        )
     # Names stand in mails to addresses that nobody has verified yet: "dial this number" must not.
     if _has_phone_number(text):
         raise NotAllowed(gettext("Please leave phone numbers out of the name."))
@@ -123,6 +133,29 @@ def tidy(text: str | None) -> str:
     return re.sub(r"\r\n?", "\n", seen).strip() if _shows_anything(seen) else ""
 
 
+def with_spaced_titles(text: str) -> str:
+    """Put a space after the full stops of titles and abbreviations: "Dr.med." and "e.g." are no addresses."""
+
+    def spaced(found: re.Match[str]) -> str:
+        return found[0].replace(".", ". ") if _is_abbreviation(found[0]) else found[0]
+
+    return DOTTED.sub(spaced, text)
+
+
+def _is_abbreviation(dotted: str) -> bool:
+    """Tell whether a word with full stops is made of titles, of single letters, or a degree."""
+    known, parts = data("names"), dotted.rstrip(".").split(".")
+    *before, last = (part.casefold() for part in parts)
+    if ".".join([*before, last]) in [*known["degrees"], *known["spelt"]]:
+        return True
+    titles = {*known["titles"], *known["faculties"]}
+    if not all(part in titles or len(part) == 1 for part in before):
+        return False
+    # A name may follow, which begins with a capital.
+    is_name = bool(before) and parts[-1][0].isupper() and last not in known["ends_of_addresses"]
+    return is_name or last in titles or len(last) == 1
+
+
 def _check_visible(text: str, *, breaks: bool) -> None:
     allowed = "\n\t" if breaks else ""
     if any(_is_invisible(letter) and letter not in allowed for letter in text) or not _shows_anything(text):
@@ -145,7 +178,7 @@ def _shows_anything(text: str) -> bool:
 
 def _as_read(text: str) -> str:
     """Write the text as it meets the eye: what joins, what marks and what is blank hides nothing in it."""
-    plain = unicodedata.normalize("NFKC", text).translate(BLANK)
+    plain = unicodedata.normalize("NFKC", text).translate(BLANK | FULL_STOPS)
     return "".join(letter for letter in plain if unicodedata.category(letter) not in ("Cf", "Mn", "Me"))
 
 
@@ -155,7 +188,7 @@ def _has_address(text: str) -> bool:
 
 
 def _has_url(text: str) -> bool:
-    plain = _as_read(text)
+    plain = with_spaced_titles(_as_read(text))
     return bool(WEB.search(plain)) or bool(_linkify().test(plain))
 
 

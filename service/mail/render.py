@@ -87,7 +87,13 @@ def language_of(introduction: Introduction, kind: MailKind, role: Role) -> str:
 
 
 def name_of(introduction: Introduction, role: Role) -> str:
-    return introduction.requester_name if role is Role.REQUESTER else introduction.consent(role).name
+    """Give the name to greet a reader by; "" for whoever has not yet shown that the request is theirs.
+
+    Until then a stranger may have typed it: "Hello your parcel is held" would reach anybody's mailbox.
+    """
+    if role is not Role.REQUESTER:
+        return introduction.consent(role).name
+    return introduction.requester_name if introduction.verified_at else ""
 
 
 # --- What the templates know ------------------------------------------------------------------------

@@ -583,9 +583,10 @@ def test_a_copy_of_one_s_own_introduction_leaves_one_s_own_side_to_the_form(desk
 
 
 def test_what_others_type_cannot_bring_markup(desk: Story) -> None:
+    desk.vouch_for(RITA)
     desk.ask(b_name="<b>Nat</b>", need="<i>Shop</i>")
     rita = enter(desk)
-    for path in ("/desk", "/desk?q=<script>", "/desk/introductions/1"):
+    for path in ("/desk", "/desk?q=<script>", "/desk/introductions/2"):
         text = page(rita, path)
         assert not {"<b>", "<i>", "<script>"} & set(re.findall(r"<[a-z]+>", text))
     assert desk.consent(NATASHA).state is ConsentState.ASKED

@@ -135,6 +135,7 @@ def test_json_says_of_what_it_is(story: Story) -> None:
 
 
 def test_csv_is_for_spreadsheets_and_runs_nothing_in_them(story: Story) -> None:
+    story.vouch_for(RITA)
     story.ask(a_name='=HYPERLINK("x")', b_name='+1, "Ömer"')
     story.sweep(days=7)
     story.ask(a_name="@SUM(A1)", b_name="Nina;-Nina")
@@ -320,6 +321,7 @@ def test_pictures_run_from_right_to_left_in_arabic_and_carry_no_inline_style(sto
 
 
 def test_names_are_escaped(story: Story) -> None:
+    story.vouch_for(RITA)
     story.ask(a_name="Linda <b>Marsh")
     story.sweep(days=7)
     page = look(story)

@@ -462,3 +462,16 @@ def test_who_was_told_that_nothing_came_of_it_is_not_told_again(story: Story, po
     assert story.kinds(LINDA) == ["ask", "receipt", "not_come_about"]
     assert post.reply(LINDA, "A pity!") == Effect.NOT_UNDERSTOOD
     assert story.kinds(LINDA) == ["ask", "receipt", "not_come_about"]
+
+
+def test_nothing_that_a_stranger_typed_reaches_an_address_that_is_not_verified(
+    story: Story, post: Post
+) -> None:
+    story.request(requester_name="Poisoned Quill", a_name="Poisoned Marsh", need="A poisoned cake.")
+    assert post.reply(RITA, "What is this?") == Effect.LINK_SENT
+    assert story.post(story.link(RITA, "/r/"), action="withdraw").status_code == 303
+    story.sweep(days=30)
+    assert story.kinds(RITA)[:2] == ["verify", "unclear"]
+    for mail in story.mails(RITA):
+        assert "oisoned" not in str(mail["To"]) + str(mail["Subject"]) + str(mail["From"])
+        assert all("oisoned" not in part.get_content() for part in mail.walk() if not part.is_multipart())

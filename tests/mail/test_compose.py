@@ -15,6 +15,7 @@ import pytest
 
 from service.introductions import requests
 from service.language import wording
+from service.language.languages import LANGUAGES
 from service.lifecycle import About, ConsentState, Envelope, Mail, MailKind, Order, Reason, Role, State
 from service.mail.compose import compose, introduction_message, message_id
 from service.mail.render import preview
@@ -155,6 +156,33 @@ def unreached(introduction: Introduction) -> Introduction:
     introduction.consent(Role.B).state = ConsentState.UNDELIVERABLE
     introduction.consent(Role.B).envelope = Envelope.FAILED
     return introduction
+
+
+# --- Before the requester has shown that the request is theirs --------------------------------------
+
+POISONED = replace(
+    ASKED,
+    requester_name="xRequesterx",
+    a=replace(ASKED.a, name="xLindax", email="xlinda@evil.testx", blurb="xBlurbAx", endorsement="xKnowsAx"),
+    b=replace(ASKED.b, name="xNatashax", email="xnat@evil.testx", blurb="xBlurbBx", endorsement="xKnowsBx"),
+    need="xNeedx",
+)
+
+
+@pytest.mark.parametrize("kind", [MailKind.VERIFY, MailKind.UNCLEAR])
+@pytest.mark.parametrize("own", [None, Role.A, Role.B])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_mail_to_an_unverified_address_holds_nothing_that_anybody_typed(
+    kind: MailKind, own: Role | None, language: str
+) -> None:
+    asked = replace(POISONED, requester_is=own, language=language)
+    introduction = case(asked, state=State.UNVERIFIED, verified_at=None, closes_at=None)
+    message = parsed(raw(introduction, kind, Role.REQUESTER, WITH_REPLIES))
+    told = [f"{name}: {value}" for name, value in message.items()]
+    told += [part(message, "plain"), part(message, "html")]
+    assert not re.findall(r"(?i)x(?:requester|linda|natasha|blurb|knows|need|nat@)\S*", "\n".join(told))
+    assert [box.display_name for box in message["To"].addresses] == [""]
+    assert [box.display_name for box in message["From"].addresses] == ["TwoYes"]
 
 
 # --- Bytes ------------------------------------------------------------------------------------------

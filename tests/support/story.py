@@ -14,16 +14,19 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, select
+from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from service import create_app
-from service.lifecycle import MailKind
+from service.introductions import requests
+from service.lifecycle import MailKind, State
 from service.settings.environment import load
 from service.store import context
 from service.store.context import Context
 from service.store.db import Database
 from service.store.models import Consent, Event, Introduction, LedgerEntry, OutboxMail
 from service.sweep import sweep
+from service.views.requester.forms import RequestForm
 
 from .flowed import unflowed
 from .forms import form_with, on_this_site
@@ -185,6 +188,14 @@ class Story:
         raise AssertionError(f"no link {path} was mailed to {to}")
 
     # People
+
+    def vouch_for(self, requester: str = RITA) -> None:
+        """As if an introduction that they asked for had been confirmed long ago: they are no newcomer."""
+        with self.writing() as context:
+            asked = RequestForm(MultiDict({**FORM, "requester_email": requester})).to_request()
+            confirmed = requests.draft(asked, context.now - timedelta(days=90))
+            confirmed.state, confirmed.verified_at = State.CONFIRMED, confirmed.created_at
+            context.session.add(confirmed)
 
     def post(self, path: str, **fields: str) -> TestResponse:
         return self.client.post(on_this_site(path), data=fields)

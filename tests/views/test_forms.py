@@ -9,8 +9,9 @@ import warnings
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from service.lifecycle import Order, Role
-from service.store.models import FirstWriter, Need, Sought
+from service.introductions import decisions
+from service.lifecycle import Confirm, Order, Role
+from service.store.models import FirstWriter, Introduction, Need, Sought
 from service.views.party.forms import AnswerForm
 from service.views.requester.forms import RequestForm
 from tests.conftest import rows
@@ -218,6 +219,7 @@ def test_typed_markup_is_shown_as_text_on_every_page(story: Story) -> None:
         "need": script,
         "b_blurb": script,
     }
+    story.vouch_for(RITA)
     pages = [story.client.post("/", data={**FORM, **typed, "action": "preview"})]
     story.ask(**typed)
     pages += [story.client.get(story.link(LINDA, "/a/")), story.client.get(story.link(RITA, "/r/"))]
@@ -280,3 +282,54 @@ def test_the_requesters_page_reads_the_same_whatever_was_answered(story: Story) 
     story.sweep()
     story.answer(NATASHA, "no")
     assert story.client.get(path).text == before
+
+
+# --- Newcomers ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "message"),
+    [
+        ("requester_name", "PayPal Security", "name of a person"),
+        ("a_name", "TwoYes Support", "name of a person"),
+        ("b_name", "Linda: evil", "leave out"),
+        ("need", "Link:evil.unknown|x", "a space after"),
+        ("a_blurb", "O8OO l23 456", "long numbers"),
+        ("a_endorsement", "paypal dot com", "leave out"),
+        ("b_blurb", "tel: 1414", "leave out"),
+        ("b_endorsement", "paypаl", "one alphabet"),
+    ],
+)
+def test_what_a_newcomer_may_not_write_is_told_at_its_field(
+    story: Story, field: str, text: str, message: str
+) -> None:
+    for action in ("send", "preview"):
+        page = story.client.post("/", data={**FORM, field: text, "action": action})
+        assert page.status_code == 422
+        told = re.findall(r'id="(\w+)-error">.*?</span>([^<]*)<', page.text)
+        assert [name for name, _ in told] == [field]
+        assert message in html.unescape(told[0][1])
+    assert rows(story.db)["introductions"] == []
+    # Whose own introduction was confirmed may write it, signed in or not, however the address is spelt.
+    story.vouch_for(RITA)
+    assert story.request(**{field: text, "requester_email": RITA.upper()}).status_code == 303
+
+
+def test_a_newcomer_is_who_has_no_confirmed_introduction_and_nobody_else(story: Story) -> None:
+    odd = {"need": "Rooms in Berlin|Paris"}
+    story.introduce()
+    assert story.request(**odd).status_code == 422, "introduced is not confirmed"
+    story.sweep(days=30)
+    with story.writing() as context:
+        introduced = context.session.get_one(Introduction, story.introduction().id)
+        decisions.apply(context, introduced, Confirm(Role.A, in_touch=True))
+    assert story.introduction().state == "confirmed"
+    assert story.request(requester_email="ruth@chess.test", **odd).status_code == 422
+    assert story.request(requester_email=LINDA, a_email="x@chess.test", **odd).status_code == 422
+    assert story.request(**odd).status_code == 303
+
+
+def test_a_newcomer_sees_all_that_is_wrong_at_once_and_their_own_side_is_not_looked_at(story: Story) -> None:
+    typed = {"a_name": "Support Team", "need": "evil|com", "b_name": "", "requester_is": "a", "a_email": ""}
+    page = story.client.post("/", data={**FORM, **typed, "action": "send"}).text
+    assert set(re.findall(r'id="([\w-]+)-error"', page)) == {"b_name", "need"}

@@ -10,6 +10,8 @@ from wtforms import BooleanField, Field, HiddenField, StringField
 from wtforms.validators import StopValidation
 
 from service.introductions.requests import Party, Request
+from service.language import newcomers
+from service.language.free_text import NotAllowed
 from service.language.languages import gettext, lazy_gettext, spoken
 from service.lifecycle import Order, Role
 from service.mail.tokens import CODE_DIGITS
@@ -30,6 +32,8 @@ from service.views.site.validators import OneOf, Required
 from .validators import OptionalOnOwnSide, SkipOwnSide
 
 NEITHER = "neither"
+NAMES = ("requester_name", "a_name", "b_name")
+TEXTS = ("a_blurb", "a_endorsement", "b_blurb", "b_endorsement", "need")
 
 
 class RequestForm(Form):
@@ -167,6 +171,20 @@ class RequestForm(Form):
     def validate(self, extra_validators: Any = None) -> bool:
         fits = super().validate(extra_validators)
         return self._addresses_differ() and fits
+
+    def fits_newcomer(self, our_names: tuple[str, ...]) -> bool:
+        """Mark what a requester may not write of whom no introduction was confirmed yet."""
+        own = self.requester_is.data
+        typed = [name for name in (*NAMES, *TEXTS) if name not in (f"{own}_name", f"{own}_endorsement")]
+        for field in (self[name] for name in typed if self[name].data and not self[name].errors):
+            try:
+                if field.name in NAMES:
+                    newcomers.check_name(field.data, our_names)
+                else:
+                    newcomers.check_text(field.data)
+            except NotAllowed as refusal:
+                add_error(field, str(refusal))
+        return not self.fields_with_errors
 
     def to_request(self) -> Request:
         """Return what was filled in, once `validate` has passed it."""

@@ -10,6 +10,7 @@ from service.desk import overview
 from service.introductions import quotas, requests
 from service.language.languages import gettext
 from service.lifecycle import MailKind, Role
+from service.mail.addresses import sender_name
 from service.mail.render import Rendering, preview
 from service.store.models import Introduction
 from service.views.site import browser
@@ -38,7 +39,7 @@ def submit() -> ResponseReturnValue:
     action = request.form.get("action", "send")
     if action == "edit":
         return render_template("request.html", form=form, message="")
-    if not form.validate():
+    if not _fits(form):
         return render_template("request.html", form=form, message=""), 422
     return _preview(form) if action == "preview" else _send(form)
 
@@ -55,6 +56,17 @@ def _to_copy(id: int) -> Introduction | None:
     user = current_user()
     with reading() as context:
         return overview.find(context.session, id, user.address) if user else None
+
+
+def _fits(form: RequestForm) -> bool:
+    """Validate the form, by the rules for newcomers as well where its requester is one, signed in or not."""
+    fits = form.validate()
+    if form.requester_email.errors:
+        return False
+    with reading() as context:
+        if not requests.is_newcomer(context, form.requester_email.data or ""):
+            return fits
+    return form.fits_newcomer((sender_name(settings()),)) and fits
 
 
 def _send(form: RequestForm) -> ResponseReturnValue:
