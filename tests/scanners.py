@@ -346,12 +346,10 @@ class Den:
         ]
         return changes(before, after), len(suspects)
 
-    def chances(
-        self, scanner: Scanner, seeds: range, stage: str = "asked", delay: str = "60 s"
-    ) -> Counter[str]:
+    def chances(self, scanner: Scanner, seeds: range) -> Counter[str]:
         """Count how far a scanner comes at both mailboxes that were asked, and what stands in its way."""
         found: Counter[str] = Counter()
-        moment = next(m for m in self._stages.moments if (m.stage, m.delay) == (stage, delay))
+        moment = [moment for moment in self._stages.moments if moment.stage == "asked"][-1]
         links = [link for who in MAILBOXES["both"] for link in moment.links[who]]
         for seed in seeds:
             recorded, suspects = self._scan(moment, scanner, links, Random(seed))
@@ -433,7 +431,9 @@ def play(jobs_wanted: Sequence[Job], delays: Sequence[str], seed: int, processes
     jobs, results = spawn.Queue(), spawn.Queue()
     for job in [*jobs_wanted, *[None] * processes]:
         jobs.put(job)
-    workers = [spawn.Process(target=work, args=(jobs, results, delays, seed)) for _ in range(processes)]
+    workers = [
+        spawn.Process(target=work, args=(jobs, results, delays, seed), daemon=True) for _ in range(processes)
+    ]
     for worker in workers:
         worker.start()
     at_work = processes

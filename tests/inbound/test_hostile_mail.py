@@ -21,10 +21,9 @@ from service.inbound.reading.classify import classify
 from service.inbound.store import Delivery, Receipt, Way
 from service.introductions import decisions
 from service.lifecycle import ConsentState, MailKind
-from service.store.models import OutboxMail, Report
+from service.store.models import OutboxMail
 from tests.support.inbound_mail import DOMAIN, POSTMASTER, asked, inbox, mail
-from tests.support.smtp_server import FaultySmtp
-from tests.support.story import FORM, LINDA, SECRET, HandClock, Story
+from tests.support.story import FORM, LINDA, SECRET, Story
 
 
 @pytest.fixture
@@ -205,13 +204,13 @@ def test_a_link_of_the_time_before_tags_goes_on_working(story: Story) -> None:
     ask = story.outbox(MailKind.ASK, LINDA)[0]
     old = URLSafeSerializer([SECRET], salt="never").dumps([ask.id, 1])
     assert story.client.get(f"/never/{old}").status_code == 200
-    assert story.post(f"/never/{old}").status_code == 200
+    assert story.choose(f"/never/{old}", "never").status_code == 200
     assert story.consent(LINDA).method == "never"
 
 
 def test_a_report_tells_its_requester_nothing_before_the_closing_moment(story: Story) -> None:
     story.ask()
-    story.post(story.link(LINDA, "/never/"), wish="report")
+    story.choose(story.link(LINDA, "/never/"), "report")
     for number in (2, 3):
         answer = story.client.post("/", data={**FORM, "b_email": f"b{number}@x.test", "action": "send"})
         assert answer.status_code == 303, "five a day, unless somebody has just reported her"
@@ -245,20 +244,6 @@ def test_a_mail_that_kills_its_worker_is_not_taken_up_by_every_sweep_for_ever(
         with suppress(Killed):
             entry.process_due(story.db, story.settings, story.clock)
     assert inbox(story.db)[0].attempts > 0
-
-
-def test_a_scanner_reports_nobody(environ: dict[str, str], clock: HandClock, relay: FaultySmtp) -> None:
-    story = Story({**environ, "SUSPECT_WITHIN": "10s"}, clock, relay)
-    try:
-        story.request()
-        story.clock.advance(minutes=1)
-        story.verify()
-        story.clock.advance(seconds=1)
-        story.post(story.link(LINDA, "/never/"), wish="report")
-        with story.db.reading() as session:
-            assert session.scalars(select(Report)).all() == []
-    finally:
-        story.db.engine.dispose()
 
 
 # --- One parser at every door -------------------------------------------------------------------------
