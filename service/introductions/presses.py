@@ -60,14 +60,24 @@ def undecided(context: Context, mailbox: Mailbox, press: Press) -> Undecided | N
         return Undecided.NOTHING
     if mailbox.suspect_at and not press.typed_word:
         return Undecided.WORD_MISSING
-    if timing(context.settings).is_too_soon(context.now, mailbox.mailed_at):
-        return Undecided.TOO_SOON
-    return None
+    return Undecided.TOO_SOON if _is_too_soon(context, mailbox) else None
 
 
 def mailbox_of(introduction: Introduction, reader: Role) -> Consent | Introduction:
     """Give the row that stands for the mailbox of a reader of one introduction."""
     return introduction if reader is Role.REQUESTER else introduction.consent(reader)
+
+
+def _is_too_soon(context: Context, mailbox: Mailbox) -> bool:
+    """Tell whether a press follows its mail sooner than a person reads it.
+
+    Whoever pressed a moment ago has a receipt for it by now: whether this press contradicts that one is for
+    the kernel to judge, and if it does, neither counts.
+    """
+    durations = timing(context.settings)
+    if isinstance(mailbox, Consent) and durations.is_too_soon(context.now, mailbox.touched_at):
+        return False
+    return durations.is_too_soon(context.now, mailbox.mailed_at)
 
 
 def _suspect(context: Context, mailbox: Mailbox) -> None:

@@ -119,19 +119,33 @@ def test_nobody_else_and_no_other_case_is_suspect(suspect: Story) -> None:
 
 
 def test_a_press_that_is_too_soon_gets_the_same_page_again(wary: Story) -> None:
-    wary.answer(LINDA, "yes")
-    wary.sweep()
-    assert wary.kinds(LINDA)[-1] == "receipt"
+    wary.sweep(days=3)
+    assert wary.kinds(LINDA)[-1] == "reminder"
     wary.clock.advance(seconds=9.9)
-    page = wary.answer(LINDA, "undo")
+    page = wary.answer(LINDA, "yes")
     assert page.status_code == 422
     assert "very quick" in page.text
-    assert 'value="undo"' in page.text
-    assert "checked" not in page.text.partition('class="answers"')[2].partition("</form>")[0]
-    assert wary.consent(LINDA).state is ConsentState.YES
+    assert 'value="yes"' in page.text
+    assert "checked" not in page.text.partition('class="answers')[2].partition("</form>")[0]
+    assert unanswered(wary.consent(LINDA))
     wary.clock.advance(seconds=0.1)
+    assert wary.answer(LINDA, "yes").status_code == 303
+
+
+def test_the_receipt_of_an_answer_makes_no_later_press_too_soon(wary: Story) -> None:
+    wary.answer(LINDA, "yes")
+    wary.sweep(seconds=1)
+    assert wary.kinds(LINDA)[-1] == "receipt"
     assert wary.answer(LINDA, "undo").status_code == 303
     assert wary.consent(LINDA).state is ConsentState.ASKED
+
+
+def test_a_contradiction_counts_as_one_although_a_receipt_was_mailed_between(wary: Story) -> None:
+    wary.answer(LINDA, "yes")
+    wary.sweep(seconds=1)
+    assert wary.answer(LINDA, "no").status_code == 303
+    assert wary.consent(LINDA).state is ConsentState.ASKED
+    assert wary.consent(LINDA).suspect_at == wary.clock()
 
 
 def test_whoever_is_at_a_corrected_address_is_not_suspect_for_what_was_pressed_at_the_old_one(

@@ -153,11 +153,12 @@ def test_one_side_is_asked_once_more_three_times_at_most(wary: Story) -> None:
     assert wary.events().count("answer suspect") == 5
 
 
-def test_a_contradiction_does_not_stand_in_for_a_reminder(wary: Story) -> None:
+def test_whoever_contradicted_themselves_is_asked_once_more_and_not_reminded_as_well(wary: Story) -> None:
     ask(wary)
     contradict(wary, LINDA)
     wary.sweep(days=3)
-    assert wary.kinds(LINDA) == ["ask", "recheck", "reminder"]
+    assert wary.kinds(LINDA) == ["ask", "recheck"]
+    assert wary.kinds(NATASHA) == ["ask", "reminder"]
 
 
 def test_a_question_that_was_answered_meanwhile_is_not_asked_once_more(wary: Story) -> None:
