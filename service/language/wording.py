@@ -90,7 +90,7 @@ def quoted(typed: str) -> str:
 
 
 class ConsentWords(NamedTuple):
-    """What the answer page tells one of the two before the two buttons.
+    """What the answer page tells one of the two before it asks for an answer.
 
     A line break inside a text separates our words from those that somebody typed. As a string they are
     what goes on record as the words that an answer was given to.

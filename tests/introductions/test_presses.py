@@ -104,6 +104,18 @@ def test_the_word_counts_in_the_language_of_the_page(suspect: Story, language: s
     assert suspect.consent(LINDA).state is ConsentState.YES
 
 
+def test_whoever_can_reply_is_told_that_a_reply_answers_too(
+    environ: dict[str, str], clock: HandClock, relay: FaultySmtp
+) -> None:
+    for more, offered in (({}, False), ({"INBOUND_DOMAIN": "in.twoyes.test"}, True)):
+        story = Story({**environ, **more}, clock, relay)
+        story.ask()
+        assert "reply to our email" not in story.client.get(story.link(LINDA, "/a/")).text
+        page = press(story, LINDA, "accept").text
+        assert ("reply to our email with yes or no" in page) is offered
+        story.post(story.link(RITA, "/r/"), action="withdraw")
+
+
 def test_a_decoy_counts_against_whoever_types_the_word_as_well(suspect: Story) -> None:
     assert press(suspect, LINDA, "yes", confirm="yes", word="hello").status_code == 422
     assert unanswered(suspect.consent(LINDA))
