@@ -11,7 +11,7 @@ PYTEST = $(BIN)/python -m pytest $(PYTEST_FLAGS)
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header pyproject.toml --group build --extra embedded
 
-.PHONY: help run demo check test test-all faults lint types layers mutants scanners coverage docs screenshots \
+.PHONY: help run demo check test test-all faults lint types layers mutants scanners abuse coverage docs screenshots \
 	translations lock
 .DEFAULT_GOAL := help
 
@@ -52,6 +52,12 @@ mutants: .venv/.installed-dev ## break the rules in many places and see whether 
 # The kernel's exploration is left out: measured, its half a million decisions take the better part of an hour.
 scanners: .venv/.installed-dev ## let programs that scan mail loose on every mailed link; print what they got recorded
 	$(BIN)/python -m tests.scanners
+
+abuse: .venv/.installed-dev ## flood the inbox, fill the ledger, try all of Unicode, hold connections open; print the figures
+	$(BIN)/python -m tests.abuse.flood
+	$(BIN)/python -m tests.abuse.text
+	$(BIN)/python -m tests.abuse.ledger
+	$(BIN)/python -m tests.abuse.slow
 
 coverage: .venv/.installed-dev ## run the tests of make test and show the branches that none of them takes
 	$(PYTEST) -m "not slow" --cov --ignore tests/lifecycle/test_every_state_and_command.py
