@@ -49,7 +49,6 @@ layers: .venv/.installed-dev ## check that each folder knows only those below it
 mutants: .venv/.installed-dev ## break the rules in many places and see whether a test notices
 	$(BIN)/python -m tests.mutants
 
-# The kernel's exploration is left out: measured, its half a million decisions take the better part of an hour.
 scanners: .venv/.installed-dev ## let programs that scan mail loose on every mailed link; print what they got recorded
 	$(BIN)/python -m tests.scanners
 
@@ -59,6 +58,7 @@ abuse: .venv/.installed-dev ## flood the inbox, fill the ledger, try all of Unic
 	$(BIN)/python -m tests.abuse.ledger
 	$(BIN)/python -m tests.abuse.slow
 
+# The kernel's exploration is left out: measured, its half a million decisions take the better part of an hour.
 coverage: .venv/.installed-dev ## run the tests of make test and show the branches that none of them takes
 	$(PYTEST) -m "not slow" --cov --ignore tests/lifecycle/test_every_state_and_command.py
 
