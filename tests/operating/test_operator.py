@@ -167,7 +167,8 @@ def test_mails_that_can_be_helped_are_not_crowded_out_by_those_that_nobody_needs
     monkeypatch.setattr(operator, "MAX_ROWS", 2)
     story.ask(requester_email=RUTH)
     with story.db.transaction() as session:
-        asked = session.scalars(select(OutboxMail).where(OutboxMail.kind == MailKind.ASK)).first()
+        asks = select(OutboxMail).where(OutboxMail.kind == MailKind.ASK).order_by(OutboxMail.to)
+        asked = session.scalars(asks).first()
         assert asked
         for number in range(6):
             session.add(copy_of(asked, MailKind.SUMMARY if number < 3 else MailKind.ASK, number + 10))
