@@ -156,15 +156,14 @@ class Chromium:
     def __init__(self, page: Page) -> None:
         self._page = page
         page.set_default_timeout(30_000)
-        # From somewhere on this site, so that a request for a head may be made.
-        page.goto("/lead-or-referral")
 
     def forget(self) -> None:
         self._page.context.clear_cookies()
 
     def look(self, path: str, method: str = "GET") -> list[Seen]:
         if method == "HEAD":
-            self._page.evaluate("path => fetch(path, {method: 'HEAD'}).then(() => null)", path)
+            # With this browser's cookies, but not from a page: ours let no script fetch anything.
+            self._page.request.head(path)
             return []
         answer = self._page.goto(path)
         assert answer is not None
@@ -272,6 +271,11 @@ class Scanner:
                 page = eyes.press(luck.choice(more)) if more else []
 
 
+def first_form(plan: Plan) -> Plan:
+    """Keep to the first form of every page: on the answer page that is the answer."""
+    return lambda page, luck: plan(page[:1], luck)
+
+
 SCANNERS = [
     Scanner("GET", nothing),
     Scanner("HEAD", nothing, method="HEAD"),
@@ -346,17 +350,20 @@ class Den:
         ]
         return changes(before, after), len(suspects)
 
-    def chances(self, scanner: Scanner, seeds: range) -> Counter[str]:
-        """Count how far a scanner comes at both mailboxes that were asked, and what stands in its way."""
+    def chances(self, scanner: Scanner, seeds: range, pages: str = "") -> Counter[str]:
+        """Count how far a scanner comes at both mailboxes that were asked, and what stands in its way.
+
+        ``pages`` begins the paths of those that it opens, for one that keeps away from the rest.
+        """
         found: Counter[str] = Counter()
         moment = [moment for moment in self._stages.moments if moment.stage == "asked"][-1]
-        links = [link for who in MAILBOXES["both"] for link in moment.links[who]]
+        links = [link for who in MAILBOXES["both"] for link in moment.links[who] if link.startswith(pages)]
         for seed in seeds:
             recorded, suspects = self._scan(moment, scanner, links, Random(seed))
-            acts = {f"{act} recorded" for act in recorded if act in ("answered: yes", "answer suspect")}
-            found.update(acts | ({"a mailbox suspect"} if suspects else set()))
             found["something recorded"] += bool(recorded)
-            found["agreed, and held"] += bool(recorded["both agreed"])
+            found["a mailbox suspect"] += bool(suspects)
+            found["contradicted"] += bool(recorded["answer suspect"])
+            found["held"] += bool(recorded["both agreed"])
             found["introduced"] += bool(recorded["both agreed"]) and self._is_introduced()
         return +found
 
@@ -399,9 +406,18 @@ def dens(delays: Sequence[str]) -> Iterator[dict[str, Den]]:
 class Chances:
     """How often a scanner that chooses at random came how far, at both mailboxes that were asked."""
 
+    scanner: str
     sees: str
     tries: int
     found: Counter[str]
+
+
+def take_chances(den: Den, sees: str, seeds: range) -> Iterator[Chances]:
+    """Let those choose many times that choose at random: everywhere, and in the answer alone."""
+    everywhere = SCANNERS[-1]
+    answers = Scanner("random choice in the answer alone", first_form(everywhere.plan), may_record=True)
+    yield Chances(everywhere.name, sees, len(seeds), den.chances(everywhere, seeds))
+    yield Chances(answers.name, sees, len(seeds), den.chances(answers, seeds, "/a/"))
 
 
 Job = tuple[int, str]
@@ -417,8 +433,8 @@ def work(jobs: Queue[Job | None], results: Queue[Any], delays: Sequence[str], se
                 for cell in open_dens[sees].run(scanner, sees, seed):
                     results.put(cell)
                 if scanner is SCANNERS[-1]:
-                    found = open_dens[sees].chances(scanner, range(seed, seed + TRIES))
-                    results.put(Chances(sees, TRIES, found))
+                    for chances in take_chances(open_dens[sees], sees, range(seed, seed + TRIES)):
+                        results.put(chances)
     except Exception as error:  # noqa: BLE001 (it is raised again where the cells are waited for)
         results.put(RuntimeError("".join(traceback.format_exception(error))))
     finally:
@@ -511,7 +527,7 @@ def main() -> int:
         print(f"\r{len(cells)} of {wanted} cells", end="", file=sys.stderr, flush=True)  # noqa: T201
     say("", table(cells, chosen.delays), "", summary(cells))
     for chance in chances:
-        say(f"Of {chance.tries} that choose at random at both ({chance.sees}): {told(chance.found)}")
+        say(f"{chance.tries} × {chance.scanner}, at both ({chance.sees}): {told(chance.found)}")
     if not CHROMIUM:
         say("There is no Chromium here: scanners that see what is visible were left out.")
     wrong = [line for cell in cells for line in complaints(cell)]
