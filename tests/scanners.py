@@ -91,12 +91,8 @@ class Raw:
         return self._read(self._client.open(path, method=method, follow_redirects=True))
 
     def press(self, press: Press) -> list[Seen]:
-        if press.form >= len(self._forms):
-            return []
         form = self._forms[press.form]
         picked = (*press.choices, *([] if press.button is None else [press.button]))
-        if max(picked, default=0) >= len(form.controls):
-            return []
         made = {form.controls[place].name: form.controls[place].value for place in picked}
         fields = {name: value for name, value in (form.as_it_stands() | made).items() if name}
         return self._read(self._client.post(form.path, data=fields, follow_redirects=True))
@@ -140,13 +136,15 @@ LOOK = """() => {
     }).filter(seen => seen.buttons.length);
 }"""
 """Unfold everything, and find what a person can see and get at; nothing of it decides anything."""
-PRESS = """({form: number, button, choices}) => {
+CHOOSE = """({form: number, choices}) => {
     const form = document.forms[number];
-    if (!form || [button ?? 0, ...choices].some(place => place >= form.elements.length)) return false;
     for (const place of choices) form.elements[place].click();
-    if (!form.noValidate && !form.checkValidity()) return false;
+    return form.noValidate || form.checkValidity();
+}"""
+"""Make choices, and tell whether the browser would send the form then."""
+PRESS = """({form: number, button}) => {
+    const form = document.forms[number];
     if (button === null) form.submit(); else form.elements[button].click();
-    return true;
 }"""
 
 
@@ -171,10 +169,9 @@ class Chromium:
         return self._read()
 
     def press(self, press: Press) -> list[Seen]:
-        given = {"form": press.form, "button": press.button, "choices": list(press.choices)}
-        with self._page.expect_navigation():
-            if not self._page.evaluate(PRESS, given):
-                self._page.reload()
+        if self._page.evaluate(CHOOSE, {"form": press.form, "choices": list(press.choices)}):
+            with self._page.expect_navigation():
+                self._page.evaluate(PRESS, {"form": press.form, "button": press.button})
         return self._read()
 
     def _read(self) -> list[Seen]:
@@ -260,15 +257,20 @@ class Scanner:
 
     def scan(self, eyes: Eyes, link: str, luck: Random) -> None:
         """Open a link and carry out the plan, from the link anew for each press."""
-        presses = self.plan(eyes.look(link, self.method), luck)
-        for number, press in enumerate(press for press in presses for _ in range(self.times)):
+        page = eyes.look(link, self.method)
+        for number in range(len(self.plan(page, luck)) * self.times):
             if number:
-                eyes.look(link)
-            page = eyes.press(press)
-            for _ in range(self.pages_deep - 1):
-                # Of what follows it presses one thing, else it would never come to an end.
-                more = self.plan(page, luck)
-                page = eyes.press(luck.choice(more)) if more else []
+                page = eyes.look(link)
+            # What was pressed before may have changed the page, so each press is planned where it is made.
+            for press in self.plan(page, luck)[number // self.times :][:1]:
+                self._follow(eyes, eyes.press(press), luck)
+
+    def _follow(self, eyes: Eyes, page: list[Seen], luck: Random) -> None:
+        """Press one thing of what came, and so on: all of it would never come to an end."""
+        for _ in range(self.pages_deep - 1):
+            if not (presses := self.plan(page, luck)):
+                return
+            page = eyes.press(luck.choice(presses))
 
 
 def first_form(plan: Plan) -> Plan:
