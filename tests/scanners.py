@@ -91,12 +91,8 @@ class Raw:
         return self._read(self._client.open(path, method=method, follow_redirects=True))
 
     def press(self, press: Press) -> list[Seen]:
-        if press.form >= len(self._forms):
-            return []
         form = self._forms[press.form]
         picked = (*press.choices, *([] if press.button is None else [press.button]))
-        if max(picked, default=0) >= len(form.controls):
-            return []
         made = {form.controls[place].name: form.controls[place].value for place in picked}
         fields = {name: value for name, value in (form.as_it_stands() | made).items() if name}
         return self._read(self._client.post(form.path, data=fields, follow_redirects=True))
@@ -140,13 +136,15 @@ LOOK = """() => {
     }).filter(seen => seen.buttons.length);
 }"""
 """Unfold everything, and find what a person can see and get at; nothing of it decides anything."""
-PRESS = """({form: number, button, choices}) => {
+CHOOSE = """({form: number, choices}) => {
     const form = document.forms[number];
-    if (!form || [button ?? 0, ...choices].some(place => place >= form.elements.length)) return false;
     for (const place of choices) form.elements[place].click();
-    if (!form.noValidate && !form.checkValidity()) return false;
+    return form.noValidate || form.checkValidity();
+}"""
+"""Make choices, and tell whether the browser would send the form then."""
+PRESS = """({form: number, button}) => {
+    const form = document.forms[number];
     if (button === null) form.submit(); else form.elements[button].click();
-    return true;
 }"""
 
 
@@ -156,15 +154,14 @@ class Chromium:
     def __init__(self, page: Page) -> None:
         self._page = page
         page.set_default_timeout(30_000)
-        # From somewhere on this site, so that a request for a head may be made.
-        page.goto("/lead-or-referral")
 
     def forget(self) -> None:
         self._page.context.clear_cookies()
 
     def look(self, path: str, method: str = "GET") -> list[Seen]:
         if method == "HEAD":
-            self._page.evaluate("path => fetch(path, {method: 'HEAD'}).then(() => null)", path)
+            # With this browser's cookies, but not from a page: ours let no script fetch anything.
+            self._page.request.head(path)
             return []
         answer = self._page.goto(path)
         assert answer is not None
@@ -172,10 +169,9 @@ class Chromium:
         return self._read()
 
     def press(self, press: Press) -> list[Seen]:
-        given = {"form": press.form, "button": press.button, "choices": list(press.choices)}
-        with self._page.expect_navigation():
-            if not self._page.evaluate(PRESS, given):
-                self._page.reload()
+        if self._page.evaluate(CHOOSE, {"form": press.form, "choices": list(press.choices)}):
+            with self._page.expect_navigation():
+                self._page.evaluate(PRESS, {"form": press.form, "button": press.button})
         return self._read()
 
     def _read(self) -> list[Seen]:
@@ -261,15 +257,25 @@ class Scanner:
 
     def scan(self, eyes: Eyes, link: str, luck: Random) -> None:
         """Open a link and carry out the plan, from the link anew for each press."""
-        presses = self.plan(eyes.look(link, self.method), luck)
-        for number, press in enumerate(press for press in presses for _ in range(self.times)):
+        page = eyes.look(link, self.method)
+        for number in range(len(self.plan(page, luck)) * self.times):
             if number:
-                eyes.look(link)
-            page = eyes.press(press)
-            for _ in range(self.pages_deep - 1):
-                # Of what follows it presses one thing, else it would never come to an end.
-                more = self.plan(page, luck)
-                page = eyes.press(luck.choice(more)) if more else []
+                page = eyes.look(link)
+            # What was pressed before may have changed the page, so each press is planned where it is made.
+            for press in self.plan(page, luck)[number // self.times :][:1]:
+                self._follow(eyes, eyes.press(press), luck)
+
+    def _follow(self, eyes: Eyes, page: list[Seen], luck: Random) -> None:
+        """Press one thing of what came, and so on: all of it would never come to an end."""
+        for _ in range(self.pages_deep - 1):
+            if not (presses := self.plan(page, luck)):
+                return
+            page = eyes.press(luck.choice(presses))
+
+
+def first_form(plan: Plan) -> Plan:
+    """Keep to the first form of every page: on the answer page that is the answer."""
+    return lambda page, luck: plan(page[:1], luck)
 
 
 SCANNERS = [
@@ -346,17 +352,20 @@ class Den:
         ]
         return changes(before, after), len(suspects)
 
-    def chances(self, scanner: Scanner, seeds: range) -> Counter[str]:
-        """Count how far a scanner comes at both mailboxes that were asked, and what stands in its way."""
+    def chances(self, scanner: Scanner, seeds: range, pages: str = "") -> Counter[str]:
+        """Count how far a scanner comes at both mailboxes that were asked, and what stands in its way.
+
+        ``pages`` begins the paths of those that it opens, for one that keeps away from the rest.
+        """
         found: Counter[str] = Counter()
         moment = [moment for moment in self._stages.moments if moment.stage == "asked"][-1]
-        links = [link for who in MAILBOXES["both"] for link in moment.links[who]]
+        links = [link for who in MAILBOXES["both"] for link in moment.links[who] if link.startswith(pages)]
         for seed in seeds:
             recorded, suspects = self._scan(moment, scanner, links, Random(seed))
-            acts = {f"{act} recorded" for act in recorded if act in ("answered: yes", "answer suspect")}
-            found.update(acts | ({"a mailbox suspect"} if suspects else set()))
             found["something recorded"] += bool(recorded)
-            found["agreed, and held"] += bool(recorded["both agreed"])
+            found["a mailbox suspect"] += bool(suspects)
+            found["contradicted"] += bool(recorded["answer suspect"])
+            found["held"] += bool(recorded["both agreed"])
             found["introduced"] += bool(recorded["both agreed"]) and self._is_introduced()
         return +found
 
@@ -399,9 +408,18 @@ def dens(delays: Sequence[str]) -> Iterator[dict[str, Den]]:
 class Chances:
     """How often a scanner that chooses at random came how far, at both mailboxes that were asked."""
 
+    scanner: str
     sees: str
     tries: int
     found: Counter[str]
+
+
+def take_chances(den: Den, sees: str, seeds: range) -> Iterator[Chances]:
+    """Let those choose many times that choose at random: everywhere, and in the answer alone."""
+    everywhere = SCANNERS[-1]
+    answers = Scanner("random choice in the answer alone", first_form(everywhere.plan), may_record=True)
+    yield Chances(everywhere.name, sees, len(seeds), den.chances(everywhere, seeds))
+    yield Chances(answers.name, sees, len(seeds), den.chances(answers, seeds, "/a/"))
 
 
 Job = tuple[int, str]
@@ -417,8 +435,8 @@ def work(jobs: Queue[Job | None], results: Queue[Any], delays: Sequence[str], se
                 for cell in open_dens[sees].run(scanner, sees, seed):
                     results.put(cell)
                 if scanner is SCANNERS[-1]:
-                    found = open_dens[sees].chances(scanner, range(seed, seed + TRIES))
-                    results.put(Chances(sees, TRIES, found))
+                    for chances in take_chances(open_dens[sees], sees, range(seed, seed + TRIES)):
+                        results.put(chances)
     except Exception as error:  # noqa: BLE001 (it is raised again where the cells are waited for)
         results.put(RuntimeError("".join(traceback.format_exception(error))))
     finally:
@@ -511,7 +529,7 @@ def main() -> int:
         print(f"\r{len(cells)} of {wanted} cells", end="", file=sys.stderr, flush=True)  # noqa: T201
     say("", table(cells, chosen.delays), "", summary(cells))
     for chance in chances:
-        say(f"Of {chance.tries} that choose at random at both ({chance.sees}): {told(chance.found)}")
+        say(f"{chance.tries} × {chance.scanner}, at both ({chance.sees}): {told(chance.found)}")
     if not CHROMIUM:
         say("There is no Chromium here: scanners that see what is visible were left out.")
     wrong = [line for cell in cells for line in complaints(cell)]
