@@ -108,6 +108,22 @@ def test_a_code_of_a_fallback_key_is_accepted_and_a_mail_has_the_newest() -> Non
     assert not Tokens([NEWER]).is_code_of(7, "here", old)
 
 
+def test_a_seal_is_of_one_consent_and_one_text_by_any_key() -> None:
+    old, both = Tokens([SECRET]).seal_words(7, "the words"), Tokens([SECRET, NEWER])
+    assert both.is_seal_of(7, "the words", old)
+    assert both.seal_words(7, "the words") == Tokens([NEWER]).seal_words(7, "the words") != old
+    for consent_id, words, seal in ((8, "the words", old), (7, "the word", old), (7, "the words", "")):
+        assert not both.is_seal_of(consent_id, words, seal)
+    assert not Tokens([NEWER]).is_seal_of(7, "the words", old)
+
+
+def test_what_a_page_or_a_mail_carries_still_counts_after_an_upgrade() -> None:
+    """The salts and the digest stay as they are: a form may be open, and a code be typed, in between."""
+    tokens = Tokens(["a-key-of-these-very-tests"])
+    assert tokens.seal_words(7, "the words") == "FMwfkuSz6GqFlMcXzXhZKCpw5D76qhrvcJV6XqgUrTU"
+    assert tokens.make_code(7, "here") == "943185"
+
+
 def test_a_token_holds_numbers_and_no_person() -> None:
     payload = Tokens([SECRET]).make_answer(7, 3).rpartition(".")[0]
     assert base64.urlsafe_b64decode(payload + "==") == b"[7,3]"
